@@ -1,0 +1,1 @@
+"""What is known: projects, files by version, decisions, changesets."""

@@ -1,0 +1,1 @@
+"""What happens: tool calls, workflows, runs, steps, agent tasks."""

@@ -1,0 +1,1 @@
+"""What exists: users, teams, agents, credentials, tools and their versions."""

@@ -1,0 +1,1 @@
+"""The floor: what every app shares. No domain words live here."""

@@ -1,0 +1,17 @@
+from governance.models.approvals import Approval, Vote
+from governance.models.audit import AuditEvent
+from governance.models.budgets import Account, Budget, Hold, LedgerEntry
+from governance.models.policies import Grant, Policy, PolicyVersion
+
+__all__ = [
+    "Account",
+    "Approval",
+    "AuditEvent",
+    "Budget",
+    "Grant",
+    "Hold",
+    "LedgerEntry",
+    "Policy",
+    "PolicyVersion",
+    "Vote",
+]

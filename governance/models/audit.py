@@ -1,0 +1,36 @@
+"""The audit log: one line per act, written in the act's own transaction, never changed."""
+
+from typing import ClassVar
+
+from django.db import models
+from kernel import clock, ids
+from kernel.visibility import VisibleQuerySet
+
+
+class AuditEvent(models.Model):
+    """One line of the log. Names stand beside ids, so that the line outlives what it tells of."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    at = models.DateTimeField(default=clock.now)
+    event = models.CharField(max_length=60)
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.UUIDField(null=True)
+    actor_name = models.CharField(max_length=200)
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    target_kind = models.CharField(max_length=40, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_name = models.CharField(max_length=300, blank=True)
+    team_id = models.UUIDField(null=True)
+    data = models.JSONField(default=dict)
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["event", "id"]),
+            models.Index(fields=["target_id", "id"]),
+            models.Index(fields=["team_id", "id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} by {self.actor_name}"

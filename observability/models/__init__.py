@@ -1,0 +1,3 @@
+from observability.models.rollups import AgentHour, ToolHour
+
+__all__ = ["AgentHour", "ToolHour"]

@@ -1,0 +1,16 @@
+from orchestration.models.calls import IdempotencyKey, ToolCall, ToolCallPayload
+from orchestration.models.runs import RunEvent, Step, WorkflowRun
+from orchestration.models.tasks import AgentTask
+from orchestration.models.workflows import Workflow, WorkflowVersion
+
+__all__ = [
+    "AgentTask",
+    "IdempotencyKey",
+    "RunEvent",
+    "Step",
+    "ToolCall",
+    "ToolCallPayload",
+    "Workflow",
+    "WorkflowRun",
+    "WorkflowVersion",
+]

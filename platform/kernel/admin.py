@@ -1,0 +1,89 @@
+"""The two shapes of admin page: definitions (edited, with history) and happenings (read only)."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from guardian.admin import ReinforcedGuardedModelAdminMixin
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.admin import ModelAdmin
+
+from kernel.actor import actor_of
+from kernel.models import Outbox
+
+
+class DefinitionAdmin(SimpleHistoryAdmin, ReinforcedGuardedModelAdminMixin, ModelAdmin):  # type: ignore[misc]
+    """A definition's admin: history with diffs, object permissions, and `visible_to` on every list.
+
+    The order of the bases matters: with unfold first, guardian's change form disappears.
+    """
+
+    history_list_per_page = 50
+    list_per_page = 50
+    show_full_result_count = False
+    warn_unsaved_form = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        visible = getattr(rows, "visible_to", None)
+        return visible(actor_of(request)) if visible else rows
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, obj, "view")
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, obj, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return actor_of(request).is_platform
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        actor = actor_of(request)
+        return actor.is_platform
+
+    def _may(self, request: HttpRequest, obj: Model | None, action: str) -> bool:
+        if not (request.user.is_active and request.user.is_staff):  # type: ignore[union-attr]
+            return False
+        actor = actor_of(request)
+        if actor.is_platform or obj is None:
+            return actor.is_platform or action == "view" or not actor.is_auditor
+        rows: Any = self.model._default_manager.filter(pk=obj.pk)
+        return bool(rows.visible_to(actor, action).exists())
+
+
+class HappeningAdmin(ModelAdmin):  # type: ignore[misc]
+    """A happening's admin: it is history, so it is read and never edited."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        visible = getattr(rows, "visible_to", None)
+        return visible(actor_of(request)) if visible else rows
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Outbox)
+class OutboxAdmin(HappeningAdmin):
+    list_display = ("topic", "subject_id", "due_at", "attempts", "claimed_until", "last_error")
+    list_filter = ("topic",)

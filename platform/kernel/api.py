@@ -1,0 +1,83 @@
+"""What every REST door shares: the acting actor, pages by cursor, and registers for upper apps."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel import actor as actors
+from kernel.actor import ANONYMOUS, Actor, actor_of
+from kernel.permissions import IsKnown
+
+__all__ = ["Door", "Pages", "actor_of", "add_filter", "add_part", "filtered", "paged", "parts"]
+
+
+class Door(APIView):
+    """A REST view that runs as its caller: parse, authorise, call one function, render."""
+
+    permission_classes = (IsKnown,)
+    actor: Actor = ANONYMOUS
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.actor = actor_of(request)
+        # Reset by kernel.middleware.ActorMiddleware when the response leaves.
+        actors._current.set(self.actor)
+        super().initial(request, *args, **kwargs)
+
+
+class Pages(CursorPagination):
+    """Pages that cost the same at ten rows and at ten million. Order by an indexed, unique field."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+    ordering = "-id"
+
+
+def paged(
+    door: Door,
+    request: Request,
+    rows: QuerySet[Any],
+    render: Callable[[Any], dict[str, Any]],
+    *,
+    ordering: str = "-id",
+) -> Response:
+    """One page of rows as `{next, previous, results}`."""
+    pages = Pages()
+    pages.ordering = ordering
+    page = pages.paginate_queryset(rows, request, view=door) or []
+    return pages.get_paginated_response([render(row) for row in page])
+
+
+Filter = Callable[[QuerySet[Any], str, Actor], QuerySet[Any]]
+_filters: dict[str, dict[str, Filter]] = {}
+
+
+def add_filter(noun: str, parameter: str, narrow: Filter) -> None:
+    """An upper app adds a query parameter to a lower noun's list: `callable=true` on `tool`."""
+    _filters.setdefault(noun, {})[parameter] = narrow
+
+
+def filtered(noun: str, rows: QuerySet[Any], request: Request, actor: Actor) -> QuerySet[Any]:
+    """The rows narrowed by whatever registered parameters the request carries."""
+    for parameter, narrow in _filters.get(noun, {}).items():
+        if parameter in request.query_params:
+            rows = narrow(rows, request.query_params[parameter], actor)
+    return rows
+
+
+_parts: dict[str, dict[str, Callable[[Any, Actor], Any]]] = {}
+
+
+def add_part(noun: str, name: str, render: Callable[[Any, Actor], Any]) -> None:
+    """An upper app adds a member to a lower noun's JSON, shown on the noun's own page."""
+    _parts.setdefault(noun, {})[name] = render
+
+
+def parts(noun: str, subject: Any, actor: Actor) -> dict[str, Any]:
+    """The members that upper apps add to this noun."""
+    return {name: render(subject, actor) for name, render in _parts.get(noun, {}).items()}

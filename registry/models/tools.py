@@ -1,0 +1,159 @@
+"""Tools: the definition that people edit, and the immutable versions that calls point at."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from kernel import clock, ids, money
+from kernel.actor import Actor
+from kernel.visibility import VisibleQuerySet
+from simple_history.models import HistoricalRecords
+
+from registry.models.agents import NAME
+from registry.models.people import Team
+
+
+class Permission(models.Model):
+    """The name of a capability, such as `code_execution`; tools require some, grants give them."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    name = models.CharField(max_length=64, unique=True, validators=[NAME])
+    description = models.TextField(blank=True)
+    history = HistoricalRecords()
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> models.Q:
+        """Everybody reads the names of capabilities; the platform team alone edits them."""
+        return models.Q() if action == "view" else models.Q(pk__in=[])
+
+
+class Executor(models.TextChoices):
+    PYTHON = "python", "Python code in the sandbox"
+    COMMAND = "command", "A program in the sandbox"
+    GIT = "git", "A git operation in the sandbox"
+    HTTP = "http", "An HTTP request"
+    SQL = "sql", "A database query"
+    CONTEXT = "context", "The shared context of a project"
+
+
+class DataClass(models.TextChoices):
+    PUBLIC = "public", "Public"
+    INTERNAL = "internal", "Internal"
+    CONFIDENTIAL = "confidential", "Confidential"
+    RESTRICTED = "restricted", "Restricted"
+
+
+class Tool(models.Model):
+    """The registry entry as people edit it. What agents call is its live published version."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    name = models.CharField(max_length=64, unique=True, validators=[NAME])
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="tools", verbose_name="owner"
+    )
+    is_shared = models.BooleanField(default=True, help_text="Every team's agents may see it.")
+    description = models.TextField(help_text="What the tool does and when to use it.")
+    parameters = models.JSONField(default=dict, help_text="JSON Schema of the arguments.")
+    result_schema = models.JSONField(null=True, blank=True, help_text="JSON Schema of the result.")
+    permissions_required = models.ManyToManyField(Permission, blank=True, related_name="tools")
+    executor = models.CharField(max_length=20, choices=Executor)
+    executor_config = models.JSONField(default=dict, blank=True)
+    sandbox_config = models.JSONField(
+        default=dict, blank=True, help_text="cpu_limit, memory_limit, network, timeout, and so on."
+    )
+    audit = models.BooleanField(default=True)
+    cost_micros = models.BigIntegerField(
+        default=0, verbose_name="cost per call", help_text="In millionths of the currency unit."
+    )
+    data_class = models.CharField(max_length=20, choices=DataClass, default=DataClass.INTERNAL)
+    idempotent = models.BooleanField(
+        default=False, help_text="Calling it twice with the same arguments does no harm."
+    )
+    compensation = models.JSONField(
+        null=True, blank=True, help_text="The call that undoes a call: {tool, arguments}."
+    )
+    examples = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    version = models.CharField(
+        max_length=20, help_text="The number that the next publication bears: MAJOR.MINOR[.PATCH]."
+    )
+    live_version = models.ForeignKey(
+        "ToolVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    deprecated = models.BooleanField(default=False)
+    deprecation_message = models.TextField(blank=True)
+    replacement = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaces"
+    )
+    sunset_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    history = HistoricalRecords(m2m_fields=[permissions_required])
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(cost_micros__gte=0), name="tool_cost_not_negative"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def cost_per_call(self) -> str:
+        return money.text(self.cost_micros)
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> models.Q:
+        own = models.Q(team_id__in=viewer.teams)
+        return own | models.Q(is_shared=True) if action == "view" else own
+
+
+class ToolVersion(models.Model):
+    """One immutable published contract of a tool. Everything that happens points at one of these."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="versions")
+    version = models.CharField(max_length=20)
+    sort_key = models.BigIntegerField()
+    contract = models.JSONField()
+    checksum = models.CharField(max_length=64)
+    published_at = models.DateTimeField(default=clock.now)
+    published_by = models.CharField(max_length=200)
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        ordering: ClassVar = ["-sort_key"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tool", "sort_key"], name="tool_version_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contract['name']} {self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A published version is never saved again."""
+        if not self._state.adding:
+            raise TypeError(f"{self} is published and can't change; publish a new version")
+        super().save(*args, **kwargs)
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> models.Q:
+        own = models.Q(tool__team_id__in=viewer.teams)
+        return own | models.Q(tool__is_shared=True) if action == "view" else models.Q(pk__in=[])
