@@ -1,0 +1,1 @@
+"""The starter catalogue: tools, policies, workflows and agents to begin with."""

@@ -1,0 +1,1 @@
+"""What the toolbox's programs share. Runs in the sandbox: standard library, rope, packaging."""

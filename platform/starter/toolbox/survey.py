@@ -1,0 +1,15 @@
+"""The program behind a tool: what can be moved, what the repository is made of and what its tests need."""
+
+import os
+import sys
+
+# The programs' own folder first, packages of the repository's choice last: nothing that comes
+# with a repository may stand in for these modules or for the standard library's.
+HERE = os.path.dirname(os.path.abspath(__file__))
+LAYERS = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+sys.path[:] = [HERE, *[path for path in sys.path if path not in (*LAYERS, HERE)], *LAYERS]
+
+from gatehouse_tools import protocol, survey  # noqa: E402
+
+if __name__ == "__main__":
+    protocol.serve(survey.answer)
