@@ -1,6 +1,7 @@
 """The one settings file. Values come from the environment through a typed reader; a value that
 doesn't fit is reported by a system check (kernel.E001)."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -106,8 +107,8 @@ def _database(url: str) -> dict[str, object]:
                     "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000"
                 ),
             },
-            # A file, so that threads of the tests see one database.
-            "TEST": {"NAME": env.text("TEST_DATABASE") or VAR / "test.sqlite3"},
+            # A file, so that threads of the tests see one database, and one for each test process.
+            "TEST": {"NAME": env.text("TEST_DATABASE") or VAR / f"test-{os.getpid()}.sqlite3"},
         }
     parts = urlsplit(url)
     return {

@@ -1,0 +1,64 @@
+"""The REST doors of the registry: tools and agents."""
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel import api
+from kernel.api import Door
+from registry import publishing, rendering
+from registry.models import Agent, Tool
+
+
+class ToolList(Door):
+    """GET tools/: what there is to call. Filters: q, tag, team, permission."""
+
+    def get(self, request: Request) -> Response:
+        rows = Tool.objects.visible_to(self.actor).filter(live_version__isnull=False)
+        rows = rows.select_related("live_version", "team", "replacement")
+        rows = api.filtered("tool", _narrowed(rows, request), request, self.actor)
+        return api.paged(self, request, rows, rendering.listed, ordering="name")
+
+
+def _narrowed(rows: QuerySet[Tool], request: Request) -> QuerySet[Tool]:
+    asked = request.query_params
+    if text := asked.get("q"):
+        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+    if team := asked.get("team"):
+        rows = rows.filter(team__name=team)
+    if permission := asked.get("permission"):
+        rows = rows.filter(permissions_required__name=permission)
+    if tag := asked.get("tag"):
+        # As text: JSON containment has no common form on SQLite and PostgreSQL.
+        rows = rows.filter(tags__icontains=f'"{tag}"')
+    return rows
+
+
+class ToolDetail(Door):
+    """GET tools/{name}/?version=: the whole contract."""
+
+    def get(self, request: Request, name: str) -> Response:
+        version = publishing.resolve(name, request.query_params.get("version"), self.actor)
+        versions = list(version.tool.versions.values_list("version", flat=True)[:50])
+        parts = api.parts("tool", version.tool, self.actor)
+        return Response(rendering.entry(version) | {"versions": versions} | parts)
+
+
+class AgentList(Door):
+    """GET agents/."""
+
+    def get(self, request: Request) -> Response:
+        rows = Agent.objects.visible_to(self.actor).select_related("team")
+        return api.paged(self, request, rows, rendering.agent, ordering="name")
+
+
+class AgentDetail(Door):
+    """GET agents/{name}/."""
+
+    def get(self, request: Request, name: str) -> Response:
+        rows = Agent.objects.visible_to(self.actor).select_related("team")
+        found = rows.filter(name=name).first()
+        if found is None:
+            raise Http404(f"There is no agent {name!r} for you. See GET /api/v1/agents/.")
+        return Response(rendering.agent(found) | api.parts("agent", found, self.actor))

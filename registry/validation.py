@@ -1,0 +1,98 @@
+"""What keeps a tool's entry from being published: each fault with its place in the entry."""
+
+from typing import Any
+
+from kernel import money, schemas
+from kernel.problems import Issue
+from kernel.versions import Version, VersionError
+from registry import sizes
+from registry.contracts import DEFAULT_SANDBOX
+
+_POSITIVE = ("cpu_limit", "timeout", "processes")
+_SIZE = ("memory_limit", "disk_limit", "output_limit")
+
+
+def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
+    """Everything that is wrong with the entry; empty when it can be published."""
+    return (
+        *_faults_of_schemas(document),
+        *_faults_of_sandbox(document["sandbox_config"]),
+        *_faults_of_version(document["version"]),
+        *_faults_of_cost(document["cost_per_call"]),
+        *_faults_of_executor(document),
+        *_faults_of_examples(document),
+    )
+
+
+def _faults_of_schemas(document: dict[str, Any]) -> list[Issue]:
+    parameters = document["parameters"]
+    found = _under("/parameters", schemas.faults_of_schema(parameters))
+    if not found and parameters.get("type") != "object":
+        found.append(Issue("/parameters/type", 'the arguments are an object: write "object"'))
+    if document["result_schema"] is not None:
+        found += _under("/result_schema", schemas.faults_of_schema(document["result_schema"]))
+    return found
+
+
+def _under(pointer: str, issues: tuple[Issue, ...]) -> list[Issue]:
+    return [Issue(pointer + issue.pointer, issue.message) for issue in issues]
+
+
+def _faults_of_sandbox(sandbox: Any) -> list[Issue]:
+    if not isinstance(sandbox, dict):
+        return [Issue("/sandbox_config", "write an object, such as {cpu_limit: 2}")]
+    found = [
+        Issue(f"/sandbox_config/{name}", f"unknown; known: {', '.join(DEFAULT_SANDBOX)}")
+        for name in sandbox
+        if name not in DEFAULT_SANDBOX
+    ]
+    for name in _POSITIVE:
+        value = sandbox.get(name, DEFAULT_SANDBOX[name])
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            found.append(Issue(f"/sandbox_config/{name}", "write a number above zero"))
+    for name in _SIZE:
+        try:
+            sizes.parse(sandbox.get(name, DEFAULT_SANDBOX[name]))
+        except sizes.SizeError as error:
+            found.append(Issue(f"/sandbox_config/{name}", str(error)))
+    return found
+
+
+def _faults_of_version(version: str) -> list[Issue]:
+    try:
+        Version.parse(version)
+    except VersionError as error:
+        return [Issue("/version", str(error))]
+    return []
+
+
+def _faults_of_cost(cost: Any) -> list[Issue]:
+    try:
+        micros = money.to_micros(cost)
+    except money.MoneyError as error:
+        return [Issue("/cost_per_call", str(error))]
+    return [Issue("/cost_per_call", "a price can't be negative")] if micros < 0 else []
+
+
+def _faults_of_executor(document: dict[str, Any]) -> list[Issue]:
+    if not isinstance(document["executor_config"], dict):
+        return [Issue("/executor_config", "write an object")]
+    required = {"command": "argv", "git": "operation", "context": "operation"}
+    name = required.get(document["executor"])
+    if name and not document["executor_config"].get(name):
+        return [Issue(f"/executor_config/{name}", f"a {document['executor']} tool needs it")]
+    return []
+
+
+def _faults_of_examples(document: dict[str, Any]) -> list[Issue]:
+    if schemas.faults_of_schema(document["parameters"]):
+        return []
+    found: list[Issue] = []
+    for index, example in enumerate(document["examples"]):
+        arguments = example.get("arguments") if isinstance(example, dict) else None
+        if not isinstance(arguments, dict):
+            found.append(Issue(f"/examples/{index}/arguments", "write an object of arguments"))
+            continue
+        faults = schemas.faults_of_value(arguments, document["parameters"])
+        found += _under(f"/examples/{index}/arguments", faults)
+    return found

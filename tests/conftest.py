@@ -1,0 +1,90 @@
+"""The cast: alice owns, bob is a member, charlie is an outsider, rita reviews, root administers,
+audra audits. An agent `worker` of alice's team, and one of charlie's."""
+
+from collections.abc import Callable
+
+import pytest
+from registry.models import Agent, Team, User
+from rest_framework.test import APIClient
+
+from tests import factories
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    return factories.make_team("search")
+
+
+@pytest.fixture
+def other_team(db: None) -> Team:
+    return factories.make_team("billing")
+
+
+@pytest.fixture
+def platform_team(db: None) -> Team:
+    return factories.make_team("platform-team")
+
+
+@pytest.fixture
+def alice(team: Team) -> User:
+    return factories.make_user("alice", team=team)
+
+
+@pytest.fixture
+def bob(team: Team) -> User:
+    return factories.make_user("bob", team=team)
+
+
+@pytest.fixture
+def charlie(other_team: Team) -> User:
+    return factories.make_user("charlie", team=other_team)
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    return factories.make_user("rita", role="reviewer")
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return factories.make_user("root", role="platform")
+
+
+@pytest.fixture
+def audra(db: None) -> User:
+    return factories.make_user("audra", role="auditor")
+
+
+@pytest.fixture
+def agent(team: Team) -> Agent:
+    return factories.make_agent("worker", team)
+
+
+@pytest.fixture
+def other_agent(other_team: Team) -> Agent:
+    return factories.make_agent("other_worker", other_team)
+
+
+@pytest.fixture
+def key(agent: Agent) -> str:
+    return factories.make_key(agent)
+
+
+@pytest.fixture
+def other_key(other_agent: Agent) -> str:
+    return factories.make_key(other_agent)
+
+
+@pytest.fixture
+def api() -> Callable[[str | User | None], APIClient]:
+    """`api(key)` calls as an agent, `api(user)` as a signed-in person, `api(None)` as nobody."""
+
+    def client(who: str | User | None) -> APIClient:
+        found = APIClient()
+        if isinstance(who, str):
+            found.credentials(HTTP_AUTHORIZATION=f"Bearer {who}")
+        elif who is not None:
+            found.force_login(who, backend="django.contrib.auth.backends.ModelBackend")
+        return found
+
+    return client
