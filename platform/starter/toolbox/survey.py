@@ -1,4 +1,4 @@
-"""The program behind a tool: what can be moved, what the repository is made of and what its tests need."""
+"""The program behind a tool: what can be moved, what tests need, how a repository is laid out."""
 
 import os
 import sys

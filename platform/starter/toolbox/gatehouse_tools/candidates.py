@@ -135,6 +135,8 @@ def _readable(repository: Repository, path: str) -> tuple[Module | None, str]:
         return None, "this Python can't parse it"
     if "/" not in path.removeprefix("src/") and repository.is_packaged:
         return None, "a single module outside a package, which the packaging lists by name"
+    if f"{path}i" in repository.paths:
+        return None, "its types stand in a stub beside it"
     if len(module.definitions) < 3 or len(source.lines) < SMALLEST_MODULE:
         return None, "fewer than three definitions"
     return module, ""
@@ -144,7 +146,7 @@ def _of_module(repository: Repository, module: Module, reasons: Counter[str]) ->
     taken = {path for path in repository.paths}
     found: list[tuple[Candidate, frozenset[str]]] = []
     ranked = []
-    for group in find_groups(module):
+    for group in find_groups(module, repository.layout.packages):
         try:
             plan = plan_move(module, group.names)
         except Refusal as refusal:
@@ -211,7 +213,7 @@ def _target(
     forbidden = imported | set(plan.module.binders) | set(sys.stdlib_module_names)
     private = "_" if stem.startswith("_") and stem != "__init__" else ""
     base = "" if stem == "__init__" else stem.strip("_") + "_"
-    subject = _subject(group, plan)
+    subject = _subject(group, set(words(stem)))
     options = [plural(subject), subject, f"{base}{plural(subject)}", f"{base}{group.label}"]
     options += [f"{base}{plural(subject)}_{number}" for number in range(2, 50)]
     for option in options:
@@ -224,9 +226,9 @@ def _target(
     return (folder / f"{base}moved.py").as_posix()
 
 
-def _subject(group: Group, plan: Plan) -> str:
+def _subject(group: Group, taken: set[str]) -> str:
     """The word that most of the group's names share, else the group's label."""
-    counted = Counter(w for name in group.names for w in set(words(name)) - COMMON_WORDS)
+    counted = Counter(w for n in group.names for w in set(words(n)) - COMMON_WORDS - taken)
     if counted:
         word, count = max(
             counted.items(), key=lambda item: (item[1], item[0] == group.label, item[0])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from gatehouse_tools.module import Definition, Module, import_aliases
 
@@ -54,9 +56,13 @@ def plural(word: str) -> str:
     return word[:-1] + "ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else word + "s"
 
 
-def find_groups(module: Module) -> list[Group]:
-    """All proposals for a module, best founded first; they may overlap."""
-    found = [*_by_import(module), *_by_word(module), *_by_calls(module)]
+def find_groups(module: Module, own: Iterable[str]) -> list[Group]:
+    """All proposals for a module, best founded first; they may overlap.
+
+    ``own`` are the repository's top packages: sharing one of their imports says less than
+    sharing a third party's.
+    """
+    found = [*_by_import(module, frozenset(own)), *_by_word(module), *_by_calls(module)]
     unique: dict[frozenset[str], Group] = {}
     for group in sorted(found, key=lambda g: (-g.theme, g.label)):
         unique.setdefault(frozenset(group.names), group)
@@ -71,7 +77,7 @@ def _uses(module: Module) -> dict[str, frozenset[str]]:
     }
 
 
-def _by_import(module: Module) -> list[Group]:
+def _by_import(module: Module, own: frozenset[str]) -> list[Group]:
     """Definitions that use one import, with those that speak of the same things."""
     uses = _uses(module)
     found = []
@@ -86,8 +92,15 @@ def _by_import(module: Module) -> list[Group]:
         reason = f"{len(seeds)} of {len(module.definitions)} definitions use `{short}`"
         if len(names) > len(seeds):
             reason += f", {len(names) - len(seeds)} more belong to them"
-        found.append(Group(short, names, reason, 1.0 if not package.startswith(".") else 0.8))
+        found.append(Group(short, names, reason, _weight(package, own)))
     return found
+
+
+def _weight(package: str, own: frozenset[str]) -> float:
+    top = package.split(".")[0]
+    if not top or top in own:
+        return 0.75
+    return 0.85 if top in sys.stdlib_module_names else 1.0
 
 
 def _imports(module: Module) -> dict[str, frozenset[str]]:
@@ -153,9 +166,10 @@ def _is_large_class(node: Definition) -> bool:
 def _by_word(module: Module) -> list[Group]:
     """Definitions whose names share a word that most of the module's don't."""
     uses = _uses(module)
+    own_words = set(words(PurePosixPath(module.source.path).stem))
     by_word: dict[str, list[str]] = {}
     for name in module.definitions:
-        for word in set(words(name)) - COMMON_WORDS:
+        for word in set(words(name)) - COMMON_WORDS - own_words:
             by_word.setdefault(word, []).append(name)
     found = []
     for word, seeds in sorted(by_word.items()):
@@ -211,7 +225,8 @@ def _by_calls(module: Module) -> list[Group]:
 
 def _part_label(module: Module, part: list[str], uses: Mapping[str, frozenset[str]]) -> str:
     """A word that the part's names share, else the public name that the others serve."""
-    counted = Counter(w for name in part for w in set(words(name)) - COMMON_WORDS)
+    own_words = set(words(PurePosixPath(module.source.path).stem))
+    counted = Counter(w for n in part for w in set(words(n)) - COMMON_WORDS - own_words)
     if counted and counted.most_common(1)[0][1] > 1:
         return max(counted, key=lambda w: (counted[w], w))
     users = [name for name in part if not any(name in uses[o] for o in part if o != name)]

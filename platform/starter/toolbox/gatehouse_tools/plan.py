@@ -106,8 +106,6 @@ def _closure(module: Module, names: Iterable[str]) -> tuple[set[Statement], set[
             continue
         copies = statement.is_logger or statement.is_type_checking or statement.is_optional_import
         (copied if copies else moved).add(statement)
-        if statement.is_type_checking:
-            continue
         for name in sorted(statement.uses):
             pending += _providers(module, name)
     return moved, copied

@@ -81,9 +81,8 @@ def _nothing(repository: Repository, search: Search, request: Mapping[str, Any])
     if search.candidates:
         names = ", ".join(protocol.strings(request, "exclude"))
         return f"All {len(search.candidates)} candidates are excluded ({names})."
-    reasons = [
-        f"{count} × {reason}" for reason, count in sorted(search.passed_over.items()) if count
-    ]
+    passed = sorted(search.passed_over.items())
+    reasons = [f"{count} x {reason}" for reason, count in passed if count]
     if not reasons:
         return "No package was found whose modules could be taken apart."
     return f"No module has a group worth a module of its own: {', '.join(reasons)}."

@@ -64,13 +64,13 @@ class RevokedTokens:
 
 def build_claims(user: User, kind: str, settings: Settings, now: float) -> dict[str, Any]:
     """The claims of a token for this user (RFC 7519), times in whole seconds."""
-    lifetime = settings.access_lifetime if kind == ACCESS else settings.refresh_lifetime
+    lifetimes = {ACCESS: settings.access_lifetime, REFRESH: settings.refresh_lifetime}
     return {
         "iss": settings.issuer,
         "aud": settings.audience,
         "sub": user.name,
         "iat": int(now),
-        "exp": int(now) + lifetime,
+        "exp": int(now) + lifetimes[kind],
         "jti": secrets.token_hex(16),
         "kind": kind,
         "roles": sorted(expand(user.roles)),
