@@ -1,0 +1,201 @@
+"""Talks with one launcher: feeds the job, keeps its output within bounds, takes the report."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from orchestration.sandbox.job import Job
+from orchestration.sandbox.slots import Slot
+
+# What the launcher may take beyond the job's time to set up and to clear away.
+GRACE_SECONDS = 20.0
+CHUNK = 1 << 16
+# The launcher is imported, so that it comes compiled, but past the packages' own __init__, which
+# would import the platform's half.
+BOOT = """
+import sys
+for name, folder in (("orchestration", ""), ("orchestration.sandbox", "/sandbox")):
+    package = type(sys)(name)
+    package.__path__ = [sys.argv[2] + folder]
+    sys.modules[name] = package
+from orchestration.sandbox.launcher import main
+main()
+"""
+PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+@dataclass
+class Conversation:
+    """What came through the pipes: both outputs as kept, and the launcher's report."""
+
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    truncated: bool = False
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def keep(self, stream: bytearray, chunk: bytes, limit: int) -> None:
+        room = limit - len(self.stdout) - len(self.stderr)
+        stream += chunk[:room]
+        self.truncated = self.truncated or len(chunk) > room
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """A running launcher; closing `control` ends it and its job."""
+
+    process: subprocess.Popen[bytes]
+    control: int
+    result: int
+
+    def streams(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+        process = self.process
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101
+        return process.stdin, process.stdout, process.stderr
+
+
+def converse(job: Job, spec: dict[str, Any], slot: Slot) -> Conversation:
+    """Hands `spec` to a launcher and stays with it until the job has ended and all is cleared."""
+    talk = Conversation()
+    deadline = time.monotonic() + job.limits.wall_seconds + GRACE_SECONDS
+    with _launcher(spec, slot) as launcher, selectors.DefaultSelector() as selector:
+        answer = bytearray()
+        _, stdout, stderr = launcher.streams()
+        sinks = {
+            stdout.fileno(): talk.stdout,
+            stderr.fileno(): talk.stderr,
+            launcher.result: answer,
+        }
+        for fd in sinks:
+            selector.register(fd, selectors.EVENT_READ)
+        feed = _Feed(launcher, job.stdin, selector)
+        while sinks and time.monotonic() < deadline:
+            for key, _ in selector.select(timeout=1.0):
+                if key.fd not in sinks:
+                    feed.more()
+                elif chunk := os.read(key.fd, CHUNK):
+                    _take(talk, sinks[key.fd], chunk, answer, job.limits.output_bytes)
+                else:
+                    selector.unregister(key.fd)
+                    del sinks[key.fd]
+            if talk.truncated:
+                _stop_listening(launcher, selector, sinks)
+        talk.report = _read_report(answer)
+    return talk
+
+
+def _take(talk: Conversation, sink: bytearray, chunk: bytes, answer: bytearray, limit: int) -> None:
+    if sink is answer:
+        answer += chunk
+    else:
+        talk.keep(sink, chunk, limit)
+
+
+def _stop_listening(
+    launcher: Launcher, selector: selectors.BaseSelector, sinks: dict[int, bytearray]
+) -> None:
+    """More than may be kept has come: the launcher ends the job, only its report is waited for."""
+    if len(sinks) > 1 or launcher.result not in sinks:
+        with suppress(BrokenPipeError):
+            os.write(launcher.control, b"o")
+        for fd in [fd for fd in sinks if fd != launcher.result]:
+            selector.unregister(fd)
+            del sinks[fd]
+
+
+def _read_report(answer: bytearray) -> dict[str, Any]:
+    try:
+        # Written by our own launcher, never by a job: the pipe is closed before that begins.
+        report: dict[str, Any] = marshal.loads(bytes(answer))  # noqa: S302
+    except (EOFError, ValueError, TypeError):
+        return {"error": "the launcher ended without a report; it was killed or is broken"}
+    return report
+
+
+class _Feed:
+    """Writes standard input as fast as the job reads it, and closes it then."""
+
+    def __init__(self, launcher: Launcher, content: bytes, selector: selectors.BaseSelector):
+        self.stream, _, _ = launcher.streams()
+        self.left = memoryview(content)
+        self.selector = selector
+        if content:
+            os.set_blocking(self.stream.fileno(), False)
+            selector.register(self.stream.fileno(), selectors.EVENT_WRITE)
+        else:
+            self.stream.close()
+
+    def more(self) -> None:
+        try:
+            self.left = self.left[os.write(self.stream.fileno(), self.left[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self.left = self.left[:0]
+        if not self.left:
+            self.selector.unregister(self.stream.fileno())
+            self.stream.close()
+
+
+@contextmanager
+def _launcher(spec: dict[str, Any], slot: Slot) -> Iterator[Launcher]:
+    with ExitStack() as ours:
+        with ExitStack() as theirs:
+            spec_read, spec_write = _pipe(reader=theirs, writer=ours)
+            control_read, control = _pipe(reader=theirs, writer=ours)
+            result, result_write = _pipe(reader=ours, writer=theirs)
+            # It holds the slot until all is cleared away, even if the platform is killed meanwhile.
+            given = [spec_read, control_read, result_write, slot.fd]
+            process = _started(given)
+        ends = {"control": control_read, "result": result_write, "fds": given}
+        try:
+            with suppress(BrokenPipeError), open(spec_write, "wb", closefd=False) as file:
+                marshal.dump(spec | ends, file)
+            yield Launcher(process, control, result)
+        finally:
+            # Closing the control pipe is what ends a launcher that is still at work.
+            ours.close()
+            _finish(process)
+
+
+def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    read, write = os.pipe()
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
+    return read, write
+
+
+def _started(given: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", BOOT, str(given[0]), PACKAGE_ROOT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=given,
+        env={},
+        cwd="/",
+        bufsize=0,
+        # A Ctrl-C in the terminal is for the platform, which then ends the launcher in order.
+        start_new_session=True,
+    )
+
+
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    try:
+        process.wait(timeout=GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Whatever it hangs on: its death ends bubblewrap, and bubblewrap's the job.
+        process.kill()
+        process.wait()
