@@ -2,11 +2,11 @@
 
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from kernel import api
+from kernel.api import Door
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel import api
-from kernel.api import Door
 from registry import publishing, rendering
 from registry.models import Agent, Tool
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel import money
+
 from registry import sizes
 from registry.models import Tool, ToolVersion
 

@@ -1,13 +1,13 @@
-"""Publishing a tool's entry as an immutable version, and finding the version that a caller means."""
+"""Publishing a tool's entry as an immutable version, and finding the one that a caller means."""
 
 from datetime import datetime
 
 from django.db import transaction
-
 from kernel import canonical, clock
 from kernel.actor import Actor
 from kernel.problems import Conflict, Invalid, Problem
 from kernel.versions import Version, VersionError
+
 from registry import contracts, validation
 from registry.models import Tool, ToolVersion
 

@@ -1,4 +1,4 @@
-"""Sizes of memory and disk as people write them: `4GB` is 4 × 2**30 bytes."""
+"""Sizes of memory and disk as people write them: `4GB` is four times 2**30 bytes."""
 
 import re
 

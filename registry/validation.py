@@ -5,6 +5,7 @@ from typing import Any
 from kernel import money, schemas
 from kernel.problems import Issue
 from kernel.versions import Version, VersionError
+
 from registry import sizes
 from registry.contracts import DEFAULT_SANDBOX
 

@@ -66,7 +66,7 @@ STEP_ENDED = (
 
 
 class WorkflowRun(models.Model):
-    """One execution of one published version of a workflow. It stays on the version it began with."""
+    """One execution of one published workflow version, on which it stays."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     workflow_version = models.ForeignKey(

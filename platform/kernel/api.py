@@ -30,7 +30,7 @@ class Door(APIView):
 
 
 class Pages(CursorPagination):
-    """Pages that cost the same at ten rows and at ten million. Order by an indexed, unique field."""
+    """Pages that cost the same at ten rows and at ten million. Order by a unique indexed field."""
 
     page_size = 50
     page_size_query_param = "page_size"

@@ -12,7 +12,7 @@ _frozen: ContextVar[datetime | None] = ContextVar("clock_frozen", default=None)
 
 
 def now() -> datetime:
-    """The database's wall clock in UTC. Not the transaction's start: a long transaction sees it move."""
+    """The database's wall clock in UTC, which moves on within a transaction."""
     frozen = _frozen.get()
     if frozen is not None:
         return frozen + _offset.get()

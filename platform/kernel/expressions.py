@@ -13,7 +13,9 @@ MAX_COMPREHENSIONS = 2
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _OPERATOR = re.compile(r"^(@|_|!|-|\W)")
 FUNCTIONS = frozenset(
-    ["size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "bool", "timestamp", "duration", "type", "dyn", "min", "max", "has", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds"]
+    "size contains startsWith endsWith matches int uint double string bytes bool timestamp "
+    "duration type dyn min max has getFullYear getMonth getDate getDayOfMonth getDayOfWeek "
+    "getDayOfYear getHours getMinutes getSeconds getMilliseconds".split()
 )
 
 

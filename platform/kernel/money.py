@@ -10,7 +10,7 @@ class MoneyError(ValueError):
 
 
 def to_micros(amount: Decimal | int | str | float) -> int:
-    """The amount in micro-units, rounded half up. Raises MoneyError for what is no finite number."""
+    """The amount in micro-units, rounded half up. Raises MoneyError for no finite number."""
     try:
         # By way of str: the float 0.01 means the price 0.01, not its binary neighbour.
         value = Decimal(str(amount))
@@ -27,6 +27,6 @@ def from_micros(micros: int) -> Decimal:
 
 
 def text(micros: int) -> str:
-    """The amount as JSON and pages show it: at least two decimals, no trailing zeros beyond them."""
+    """The amount as JSON and pages show it: two decimals, and more only where they count."""
     whole = f"{from_micros(micros):.6f}"
     return whole[:-4] + whole[-4:].rstrip("0")

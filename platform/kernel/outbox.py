@@ -118,7 +118,7 @@ def due(limit: int = BATCH) -> list[tuple[UUID, str]]:
 
 
 def sweep() -> int:
-    """Nudge again whatever is due; recovery never runs work itself. Returns how many were nudged."""
+    """Nudge again whatever is due; recovery never runs work itself. Returns how many it was."""
     rows = due()
     for row_id, topic in rows:
         nudge(row_id, topic)

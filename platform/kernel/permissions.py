@@ -9,7 +9,7 @@ from kernel.actor import actor_of
 
 
 class IsKnown(BasePermission):
-    """Anybody who is signed in or holds a live key; what they may see is `visible_to`'s question."""
+    """Anybody who is signed in or holds a live key; what they see is `visible_to`'s question."""
 
     message = "Send a key as `Authorization: Bearer <key>`, or sign in."
 

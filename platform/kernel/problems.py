@@ -112,7 +112,7 @@ def document(
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: each kind of "no" becomes a problem document here and nowhere else."""
+    """DRF's exception handler: each kind of "no" becomes a problem document here alone."""
     if isinstance(error, Http404):
         error = NotFound(str(error) or "There is no such thing, or it isn't visible to you.")
     elif isinstance(error, PermissionDenied):

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12): is this a schema, and does this value fit it. Faults carry JSON pointers."""
+"""JSON Schema (2020-12): is this one, and does a value fit it. Faults carry JSON pointers."""
 
 from functools import lru_cache
 from typing import Any

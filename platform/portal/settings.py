@@ -182,7 +182,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# Celery only delivers: no result backend, no beat, no retries of its own. The database is the truth.
+# Celery only delivers: no result backend, no beat, no retries. The database is the truth.
 CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL") or "memory://"
 EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
 

@@ -125,7 +125,7 @@ class Tool(models.Model):
 
 
 class ToolVersion(models.Model):
-    """One immutable published contract of a tool. Everything that happens points at one of these."""
+    """One immutable published contract of a tool. What happens points at one of these."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="versions")

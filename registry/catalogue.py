@@ -1,0 +1,209 @@
+"""The registry's kinds in a catalogue: permission, team, agent, tool."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from kernel import actor as actors
+from kernel import money
+from kernel.catalogue import CatalogueError, CatalogueKind, Change, register
+from kernel.problems import Invalid, Issue, Problem
+
+from registry import contracts, publishing, shorthand
+from registry.models import Agent, Permission, Team, Tool
+
+_TOOL_FIELDS = {
+    "description": "description",
+    "result_schema": "result_schema",
+    "executor": "executor",
+    "executor_config": "executor_config",
+    "sandbox_config": "sandbox_config",
+    "audit": "audit",
+    "data_class": "data_class",
+    "idempotent": "idempotent",
+    "compensation": "compensation",
+    "examples": "examples",
+    "tags": "tags",
+    "version": "version",
+    "deprecated": "deprecated",
+    "deprecation_message": "deprecation_message",
+    "sunset_at": "sunset_at",
+    "shared": "is_shared",
+}
+_TOOL_KEYS = set(_TOOL_FIELDS) | {
+    "kind",
+    "name",
+    "parameters",
+    "permissions_required",
+    "cost_per_call",
+    "owner",
+    "replacement",
+}
+_AGENT_KEYS = (
+    "description",
+    "environment",
+    "runtime",
+    "runtime_config",
+    "tags",
+    "baseline_minutes",
+    "is_active",
+)
+
+
+def _refuse_unknown(kind: str, entry: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        issues = [
+            Issue(f"/{key}", f"unknown; known: {', '.join(sorted(known))}") for key in unknown
+        ]
+        raise CatalogueError(kind, str(entry.get("name")), issues)
+
+
+def _save(kind: str, row: Model, values: Mapping[str, Any]) -> Change:
+    """Write what differs, and say what that was. A fault is named by its field."""
+    name = getattr(row, "name")  # noqa: B009 - every kind here has one
+    is_new = row._state.adding
+    changed = [
+        key for key, value in values.items() if is_new or not _same(getattr(row, key), value)
+    ]
+    for key in changed:
+        setattr(row, key, values[key])
+    if not changed and not is_new:
+        return Change(kind, name, "unchanged")
+    try:
+        row.full_clean(exclude=["group"])
+    except ValidationError as error:
+        issues = [Issue(f"/{key}", " ".join(found)) for key, found in error.message_dict.items()]
+        raise CatalogueError(kind, name, issues) from error
+    row.save()
+    return Change(kind, name, "create" if is_new else "update", ", ".join(changed))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other or (not isinstance(one, str) and str(one) == str(other))
+
+
+def apply_permission(entry: Mapping[str, Any]) -> Change:
+    _refuse_unknown("permission", entry, {"kind", "name", "description"})
+    row = Permission.objects.filter(name=entry["name"]).first() or Permission(name=entry["name"])
+    return _save("permission", row, {"description": entry.get("description", "")})
+
+
+def apply_team(entry: Mapping[str, Any]) -> Change:
+    _refuse_unknown("team", entry, {"kind", "name", "description"})
+    row = Team.objects.filter(name=entry["name"]).first() or Team(name=entry["name"])
+    return _save("team", row, {"description": entry.get("description", "")})
+
+
+def _team(kind: str, entry: Mapping[str, Any], key: str) -> Team:
+    team: Team | None = Team.objects.filter(name=entry.get(key)).first()
+    if team is None:
+        raise CatalogueError(
+            kind, entry["name"], [Issue(f"/{key}", f"there is no team {entry.get(key)!r}")]
+        )
+    return team
+
+
+def apply_agent(entry: Mapping[str, Any]) -> Change:
+    _refuse_unknown("agent", entry, {"kind", "name", "team", *_AGENT_KEYS})
+    row = Agent.objects.filter(name=entry["name"]).first() or Agent(name=entry["name"])
+    values = {key: entry[key] for key in _AGENT_KEYS if key in entry}
+    return _save("agent", row, values | {"team": _team("agent", entry, "team")})
+
+
+def apply_tool(entry: Mapping[str, Any]) -> Change:
+    """Write the entry and publish it when its contract is new."""
+    _refuse_unknown("tool", entry, _TOOL_KEYS)
+    row = Tool.objects.filter(name=entry["name"]).first() or Tool(name=entry["name"])
+    permissions = _permissions(entry)
+    try:
+        change = _save("tool", row, _tool_values(entry))
+        if set(row.permissions_required.all()) != set(permissions):
+            row.permissions_required.set(permissions)
+        live = row.live_version
+        version = publishing.publish(row, by=actors.current().reference)
+    except Problem as problem:
+        issues = problem.errors or (Issue("/version", problem.detail),)
+        raise CatalogueError("tool", entry["name"], issues) from problem
+    if live is None or live.id != version.id:
+        return Change("tool", row.name, "publish", version.version)
+    return change
+
+
+def _tool_values(entry: Mapping[str, Any]) -> dict[str, Any]:
+    values = {field: entry[key] for key, field in _TOOL_FIELDS.items() if key in entry}
+    parameters = entry.get("parameters", {"type": "object", "properties": {}})
+    if shorthand.is_shorthand(parameters):
+        parameters = shorthand.expand(parameters)
+    try:
+        cost = money.to_micros(entry.get("cost_per_call", 0))
+    except money.MoneyError as error:
+        raise Invalid(str(error), errors=(Issue("/cost_per_call", str(error)),)) from error
+    return values | {
+        "parameters": parameters,
+        "cost_micros": cost,
+        "version": str(entry.get("version", "1.0")),
+        "team": _team("tool", entry, "owner"),
+        "replacement": _replacement(entry),
+    }
+
+
+def _replacement(entry: Mapping[str, Any]) -> Tool | None:
+    name = entry.get("replacement")
+    if not name:
+        return None
+    tool: Tool | None = Tool.objects.filter(name=name).first()
+    if tool is None:
+        raise Invalid("", errors=(Issue("/replacement", f"there is no tool {name!r}"),))
+    return tool
+
+
+def _permissions(entry: Mapping[str, Any]) -> list[Permission]:
+    names = entry.get("permissions_required", [])
+    found = {each.name: each for each in Permission.objects.filter(name__in=names)}
+    missing = [
+        Issue(f"/permissions_required/{index}", f"there is no permission {name!r}")
+        for index, name in enumerate(names)
+        if name not in found
+    ]
+    if missing:
+        raise CatalogueError("tool", entry["name"], missing)
+    return list(found.values())
+
+
+def export_permissions() -> list[dict[str, Any]]:
+    return [
+        {"kind": "permission", "name": each.name, "description": each.description}
+        for each in Permission.objects.all()
+    ]
+
+
+def export_teams() -> list[dict[str, Any]]:
+    return [
+        {"kind": "team", "name": each.name, "description": each.description}
+        for each in Team.objects.all()
+    ]
+
+
+def export_agents() -> list[dict[str, Any]]:
+    return [
+        {"kind": "agent", "name": each.name, "team": each.team.name}
+        | {key: getattr(each, key) for key in _AGENT_KEYS if key != "baseline_minutes"}
+        | {"baseline_minutes": float(each.baseline_minutes)}
+        for each in Agent.objects.select_related("team")
+    ]
+
+
+def export_tools() -> list[dict[str, Any]]:
+    rows = Tool.objects.select_related("team", "replacement")
+    return [
+        {"kind": "tool"} | contracts.document_of(each) | {"shared": each.is_shared} for each in rows
+    ]
+
+
+def register_kinds() -> None:
+    register(CatalogueKind("team", 10, apply_team, export_teams))
+    register(CatalogueKind("permission", 10, apply_permission, export_permissions))
+    register(CatalogueKind("agent", 20, apply_agent, export_agents))
+    register(CatalogueKind("tool", 30, apply_tool, export_tools))
