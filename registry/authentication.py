@@ -1,6 +1,7 @@
 """How an agent is known: `Authorization: Bearer <key>`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 from kernel.actor import Actor
 from rest_framework import exceptions
@@ -22,7 +23,21 @@ class Caller:
 
     @property
     def actor(self) -> Actor:
-        return self.agent.actor
+        """The agent; with a task's key also on behalf of the team that the task is for."""
+        team = self.credential.for_team
+        if team is None:
+            return self.agent.actor
+        return replace(
+            self.agent.actor,
+            teams=self.agent.actor.teams | {team.id},
+            on_behalf_of=f"team:{team.name}",
+        )
+
+    @property
+    def team_id(self) -> UUID:
+        """The team that is acted for, and that pays."""
+        found: UUID = self.credential.for_team_id or self.agent.team_id
+        return found
 
     @property
     def pk(self) -> object:

@@ -33,6 +33,7 @@ def issue(
     expires_at: datetime | None = None,
     scopes: list[str] | None = None,
     task_id: UUID | None = None,
+    for_team_id: UUID | None = None,
 ) -> NewKey:
     """A new key for the agent. The text can't be had again."""
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -44,6 +45,7 @@ def issue(
         digest=digest(text),
         scopes=scopes or [],
         task_id=task_id,
+        for_team_id=for_team_id,
         expires_at=expires_at,
         created_by=actors.current().reference,
     )
@@ -61,7 +63,7 @@ def find(text: str) -> Credential | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != MARK or not text.isascii():
         return None
-    credential = Credential.objects.select_related("agent__team").filter(prefix=parts[1]).first()
+    credential = Credential.objects.select_related("agent__team", "for_team").filter(prefix=parts[1]).first()
     if credential is None or not hmac.compare_digest(credential.digest, digest(text)):
         return None
     return credential if is_live(credential, clock.now()) else None

@@ -71,7 +71,8 @@ class Agent(models.Model):
 class Credential(models.Model):
     """A key of an agent: shown once, kept as a keyed digest.
 
-    `task_id` ties a short-lived key to one agent task; it ends with the task.
+    `task_id` ties a short-lived key to one agent task; it ends with the task. `for_team` is the
+    team that the task is done for: while the key lives, the agent sees what is that team's.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
@@ -81,6 +82,9 @@ class Credential(models.Model):
     digest = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(default=list, blank=True, help_text="Empty: all that agents may do.")
     task_id = models.UUIDField(null=True, blank=True, editable=False, db_index=True)
+    for_team = models.ForeignKey(
+        Team, on_delete=models.CASCADE, null=True, blank=True, editable=False, related_name="+"
+    )
     created_by = models.CharField(max_length=200, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
