@@ -1,3 +1,3 @@
-from observability.models.rollups import AgentHour, ToolHour
+from observability.models.rollups import AgentHour, DirtyHour, Fold, TeamHour, ToolHour
 
-__all__ = ["AgentHour", "ToolHour"]
+__all__ = ["AgentHour", "DirtyHour", "Fold", "TeamHour", "ToolHour"]

@@ -1,21 +1,73 @@
 """What stands in the sidebars, and what every page is given."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from kernel.actor import actor_of
+from django.urls import Resolver404, resolve
+from kernel.actor import Actor, actor_of
+
+ROLES = {
+    "platform": "platform team",
+    "reviewer": "reviewer",
+    "auditor": "auditor",
+    "member": "team member",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the bar at the top."""
+
+    title: str
+    url: str
+    active: bool
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """What every template may use."""
-    return {"actor": actor_of(request), "currency": settings.CURRENCY}
+    actor = actor_of(request)
+    return {
+        "actor": actor,
+        "currency": settings.CURRENCY,
+        "navigation": bar(actor, request.path),
+        "role": ROLES.get(next(iter(actor.roles), ""), ""),
+    }
+
+
+def bar(actor: Actor, path: str) -> tuple[Link, ...]:
+    """The bar at the top: a reviewer's begins with what waits for an answer."""
+    if actor.is_anonymous:
+        return ()
+    work = [("Approvals", "/approvals/"), ("Runs", "/runs/"), ("Projects", "/projects/")]
+    places = [("Home", "/"), *work, ("Admin", "/admin/")]
+    return tuple(
+        Link(title, url, path == url if url == "/" else path.startswith(url))
+        for title, url in places
+        if _exists(url)
+    )
+
+
+def _exists(url: str) -> bool:
+    try:
+        resolve(url)
+    except Resolver404:
+        return False
+    return True
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The admin's navigation, by app."""
     return [
-        _group("Pages", [("Home", "home", "/"), ("Approvals", "rule", "/approvals/")]),
+        _group(
+            "Pages",
+            [
+                ("Dashboard", "dashboard", "/"),
+                ("Approvals", "rule", "/approvals/"),
+                ("Runs", "play_circle", "/runs/"),
+            ],
+        ),
         _group(
             "Registry",
             [
@@ -53,6 +105,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Runs", "play_circle", "/admin/orchestration/workflowrun/"),
                 ("Agent tasks", "assignment", "/admin/orchestration/agenttask/"),
                 ("Tool calls", "terminal", "/admin/orchestration/toolcall/"),
+            ],
+        ),
+        _group(
+            "Observability",
+            [
+                ("Agents by hour", "bar_chart", "/admin/observability/agenthour/"),
+                ("Tools by hour", "stacked_bar_chart", "/admin/observability/toolhour/"),
+                ("Teams by hour", "groups_2", "/admin/observability/teamhour/"),
             ],
         ),
     ]

@@ -1,0 +1,100 @@
+"""Folding: keeping the hourly buckets equal to the raw rows."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min, Model
+from kernel import clock
+
+from governance.models import LedgerEntry
+from observability import buckets
+from observability.buckets import HOUR
+from observability.models import DirtyHour, Fold
+from orchestration.models import AgentTask, ToolCall, WorkflowRun
+
+# One fold catches up on at most this many hours; the next one goes on.
+BATCH = 500
+# Rows that came late without anybody saying so are found within this stretch.
+PATROL = timedelta(days=14)
+
+
+def fold() -> int:
+    """Make the buckets equal to the raw rows. Returns how many hours were recomputed.
+
+    1. the hours since the last fold, and always the current and the previous one;
+    2. the hours that somebody marked as dirty;
+    3. one hour of the last fourteen days, in turn, for what came late unnoticed.
+    """
+    now = clock.now()
+    current = hour_of(now)
+    state, _ = Fold.objects.get_or_create(id=1)
+    since = _since(state, current)
+    for hour in since:
+        fold_hour(hour)
+    older = {hour_of(hour) for hour in DirtyHour.objects.values_list("hour", flat=True)[:BATCH]}
+    patrol = _next_patrol(state, current)
+    older = (older | {patrol}) - set(since)
+    for hour in sorted(older):
+        fold_hour(hour)
+    through = since[-1]
+    Fold.objects.filter(id=1).update(through=through, patrol=patrol, folded_at=now)
+    return len(since) + len(older)
+
+
+def mark(at: datetime) -> None:
+    """Tell that rows were added, changed or taken away in the hour of `at`, after it was over."""
+    DirtyHour.objects.create(hour=hour_of(at))
+
+
+def fold_hour(hour: datetime) -> None:
+    """Recompute one hour whole, in one transaction; two at once take turns."""
+    with transaction.atomic():
+        Fold.objects.select_for_update().get_or_create(id=1)
+        DirtyHour.objects.filter(
+            id__in=list(DirtyHour.objects.filter(hour=hour).values_list("id", flat=True))
+        ).delete()
+        for model, compute, names in buckets.KINDS:
+            _replace(model, hour, compute(hour), names)
+
+
+def _replace(model: type[Model], hour: datetime, rows: list[Any], names: tuple[str, ...]) -> None:
+    present = model._default_manager.filter(hour=hour)
+    kept = {tuple(getattr(row, name) for name in names) for row in rows}
+    gone = [key for key, *values in present.values_list("pk", *names) if tuple(values) not in kept]
+    if gone:
+        model._default_manager.filter(pk__in=gone).delete()
+    unique = ("hour", *names)
+    fields = [f.name for f in model._meta.concrete_fields if f.name not in (*unique, "id")]
+    model._default_manager.bulk_create(
+        rows, update_conflicts=True, unique_fields=unique, update_fields=fields, batch_size=500
+    )
+
+
+def hour_of(at: datetime) -> datetime:
+    """The beginning of the hour, in UTC."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _since(state: Fold, current: datetime) -> list[datetime]:
+    first = min(state.through or _oldest() or current, current - HOUR)
+    count = int((current - first) / HOUR) + 1
+    return [first + HOUR * step for step in range(min(count, BATCH))]
+
+
+def _oldest() -> datetime | None:
+    found = [
+        ToolCall.objects.aggregate(at=Min("finished_at"))["at"],
+        AgentTask.objects.aggregate(at=Min("finished_at"))["at"],
+        WorkflowRun.objects.aggregate(at=Min("finished_at"))["at"],
+        LedgerEntry.objects.aggregate(at=Min("created_at"))["at"],
+    ]
+    known = [at for at in found if at is not None]
+    return hour_of(min(known)) if known else None
+
+
+def _next_patrol(state: Fold, current: datetime) -> datetime:
+    first = current - PATROL
+    if state.patrol is None or not first <= state.patrol + HOUR < current - HOUR:
+        return first
+    return state.patrol + HOUR
