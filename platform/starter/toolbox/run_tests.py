@@ -7,7 +7,9 @@ import sys
 # with a repository may stand in for these modules or for the standard library's.
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-sys.path[:] = [HERE, *[path for path in sys.path if path not in (*LAYERS, HERE)], *LAYERS]
+REST = [path for path in sys.path if path not in (*LAYERS, HERE)]
+OWN = [path for path in REST if "-packages" not in path]
+sys.path[:] = [HERE, *OWN, *LAYERS, *[path for path in REST if path not in OWN]]
 
 from gatehouse_tools import protocol, testrun  # noqa: E402
 

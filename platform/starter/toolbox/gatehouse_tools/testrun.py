@@ -51,12 +51,14 @@ class Tally:
     collected: list[str] = field(default_factory=list)
     running: str | None = None
     ended: int | None = None
+    version: str = ""
 
     def read(self, event: Mapping[str, Any]) -> None:
         test = str(event.get("test", ""))
         match event["event"]:
             case "collected":
                 self.collected = list(event["tests"])
+                self.version = event["version"]
             case "broken":
                 self.broken[test] = event["message"]
             case "started":
@@ -87,7 +89,14 @@ def answer(request: Mapping[str, Any]) -> Answer:
     return run_tests(environment.prepare(root), paths, timeout=timeout)
 
 
-def run_tests(ground: Ground, paths: Sequence[str], *, timeout: float) -> Answer:
+def run_tests(
+    ground: Ground,
+    paths: Sequence[str],
+    *,
+    timeout: float,
+    variables: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run pytest on the copy; ``variables`` are added to the child's environment."""
     begun = time.monotonic()
     file, options = configured(ground.root)
     kept, left = kept_options(options)
@@ -95,7 +104,7 @@ def run_tests(ground: Ground, paths: Sequence[str], *, timeout: float) -> Answer
     attempts: list[list[str]] = [[*SAFE, *kept], [*SAFE, *PLAIN], [*SAFE, "-c", _own_ini(ground)]]
     for number, attempt in enumerate(attempts):
         rest = max(1.0, timeout - (time.monotonic() - begun))
-        tally, outcome = _pytest(ground, [*attempt, *paths], timeout=rest)
+        tally, outcome = _pytest(ground, [*attempt, *paths], variables or {}, timeout=rest)
         unstarted = not tally.collected and outcome.code in (USAGE_ERROR, INTERNAL_ERROR, 1)
         if not unstarted or tally.broken or number == len(attempts) - 1:
             break
@@ -111,14 +120,14 @@ def _own_ini(ground: Ground) -> str:
 
 
 def _pytest(
-    ground: Ground, options: list[str], *, timeout: float
+    ground: Ground, options: list[str], variables: Mapping[str, str], *, timeout: float
 ) -> tuple[Tally, environment.Outcome]:
     report = Path(tempfile.mkstemp(prefix="report-", dir=workspace())[1])
     outcome = environment.run(
         ground,
         ["-m", "pytest", "-q", "--tb=short", "--color=no", f"--rootdir={ground.root}", *options],
         timeout=timeout,
-        variables={"GATEHOUSE_REPORT": str(report), "PYTEST_ADDOPTS": ""},
+        variables={**variables, "GATEHOUSE_REPORT": str(report), "PYTEST_ADDOPTS": ""},
     )
     tally = Tally()
     for line in report.read_text("utf-8", "replace").splitlines():
@@ -162,7 +171,7 @@ def _answer(
         "tests": tests[:MAX_TESTS],
         "count": len(tests),
         "output": outcome.output,
-        "runner": _runner(),
+        "runner": f"pytest {tally.version or _version()}",
         "complete": not stopped and not crashed,
         "nothing": None if tests or errors else "pytest found no tests in the repository.",
         "notes": notes,
@@ -182,8 +191,8 @@ def _last(output: str) -> str:
     return chosen[-1][:300] if chosen else "no output"
 
 
-def _runner() -> str:
+def _version() -> str:
     try:
-        return f"pytest {metadata.version('pytest')}"
+        return metadata.version("pytest")
     except metadata.PackageNotFoundError:
         raise protocol.Refusal("missing_package", "pytest is in no layer: add it.") from None

@@ -8,7 +8,14 @@ import json
 import os
 import random
 
+import pytest
+from gatehouse_observe import shift_clock
+
 MAX_MESSAGE = 2_000
+
+if os.environ.get("GATEHOUSE_CLOCK"):
+    # At import, which is before the repository's own modules read the clock's names.
+    shift_clock(int(os.environ["GATEHOUSE_CLOCK"]))
 
 
 class Report:
@@ -28,7 +35,11 @@ class Report:
             random.Random(order).shuffle(items)
 
     def pytest_collection_finish(self, session):
-        self.write(event="collected", tests=[item.nodeid for item in session.items])
+        self.write(
+            event="collected",
+            version=pytest.__version__,
+            tests=[item.nodeid for item in session.items],
+        )
 
     def pytest_collectreport(self, report):
         if report.failed:
