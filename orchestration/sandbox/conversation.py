@@ -89,7 +89,7 @@ def converse(job: Job, spec: dict[str, Any], slot: Slot) -> Conversation:
                     del sinks[key.fd]
             if talk.truncated:
                 _stop_listening(launcher, selector, sinks)
-        talk.report = _read_report(answer)
+    talk.report = _read_report(answer, launcher.process.returncode, overdue=bool(sinks))
     return talk
 
 
@@ -112,13 +112,16 @@ def _stop_listening(
             del sinks[fd]
 
 
-def _read_report(answer: bytearray) -> dict[str, Any]:
-    try:
+def _read_report(answer: bytearray, code: int, *, overdue: bool) -> dict[str, Any]:
+    if answer:
         # Written by our own launcher, never by a job: the pipe is closed before that begins.
         report: dict[str, Any] = marshal.loads(bytes(answer))  # noqa: S302
-    except (EOFError, ValueError, TypeError):
-        return {"error": "the launcher ended without a report; it was killed or is broken"}
-    return report
+        return report
+    if code >= 0:
+        return {"error": f"the launcher broke and ended with {code}"}
+    # Killed, by us if it was overdue, and its job with it: what had run by then isn't known.
+    reason = "time" if overdue else "exited"
+    return {"reason": reason, "exit_code": None, "status": code, "wall": 0, "cpu": 0, "peak": None}
 
 
 class _Feed:

@@ -29,7 +29,7 @@ def check_binds(binds: tuple[Bind, ...]) -> None:
     """Raises ValueError for a target that isn't a plain absolute path, or one of the system's."""
     for bind in binds:
         path = PurePosixPath(bind.target)
-        plain = bind.target == str(path) and path.is_absolute() and ".." not in path.parts
+        plain = bind.target == str(path) and path.root == "/" and ".." not in path.parts
         if not plain or "\0" in bind.target or len(path.parts) < 2:
             raise ValueError(f"Bind target {bind.target!r} isn't a plain absolute path.")
         if any(path.is_relative_to(reserved) for reserved in RESERVED):

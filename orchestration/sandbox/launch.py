@@ -121,7 +121,7 @@ def _spec(
         "rlimits": _rlimits(job.limits, enforced, own_user=as_root),
         "processes": None if as_root else job.limits.processes + cgroups.OVERHEAD,
         "wall": float(job.limits.wall_seconds),
-        "watched": [str(bind.source) for bind in binds if bind.writable],
+        "watched": [path for path, bind in placed if bind.writable],
         "disk": job.limits.disk_bytes,
     }
 
@@ -175,7 +175,8 @@ def _lowered(kind: int, value: int) -> tuple[int, int]:
 def _outcome(talk: Conversation, enforced: Enforcement) -> Outcome:
     report = talk.report
     if "error" in report:
-        raise SandboxUnavailable(f"The sandbox couldn't be set up: {report['error']}.")
+        said = bytes(talk.stderr[-2000:]).decode(errors="replace")
+        raise SandboxUnavailable(f"The sandbox couldn't be set up: {report['error']}. {said}")
     ending, exit_code, number = _ending(talk)
     return Outcome(
         ending=ending,

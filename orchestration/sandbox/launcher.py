@@ -21,7 +21,14 @@ import time
 
 from orchestration.sandbox.confinement import Cgroups, kill, write
 from orchestration.sandbox.stage import Stage
-from orchestration.sandbox.system import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, check, libc
+from orchestration.sandbox.system import (
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_PDEATHSIG,
+    check,
+    libc,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +39,25 @@ if TYPE_CHECKING:
 SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
 TICK_MS = 50
 WATCH_EVERY = 5
+
+
+def enclose(spec: Spec) -> bool:
+    """Makes the next child pid 1 of a namespace, so that with it all that is below it dies.
+
+    bubblewrap's own ties have a gap: killed before its inner half has asked to die with it, it
+    leaves that behind. False where an unprivileged user may not (AppArmor on Ubuntu); there
+    bubblewrap's ties have to do.
+    """
+    if spec["uid"] is not None:
+        check(libc.unshare(CLONE_NEWPID), "unshare the pid namespace")
+        return True
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0:
+        return False
+    write("/proc/self/setgroups", "deny")
+    write("/proc/self/uid_map", f"{uid} {uid} 1")
+    write("/proc/self/gid_map", f"{gid} {gid} 1")
+    return True
 
 
 def become_bubblewrap(spec: Spec, cgroups: Cgroups, inherited: list[int]) -> None:
@@ -46,7 +72,9 @@ def become_bubblewrap(spec: Spec, cgroups: Cgroups, inherited: list[int]) -> Non
         os.setresuid(spec["uid"], spec["uid"], spec["uid"])
     # After the change of user, which clears it.
     check(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "prctl")
-    if os.getppid() != spec["launcher"]:
+    os.close(spec["alive"][1])
+    if select.select([spec["alive"][0]], [], [], 0)[0]:
+        # The launcher died before it could be tied to.
         os._exit(1)
     # Python ignores these two, and what is ignored stays so in the job.
     libc.signal(SIGPIPE, None)
@@ -162,7 +190,6 @@ def hold_processes(status: int, block: int, spec: Spec) -> bytes:
 def launch(spec: Spec) -> Spec:
     """Runs the job that `spec` describes, and tells how it ended."""
     check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
-    spec["launcher"] = os.getpid()
     stage = Stage(spec["stage"], spec["sources"], spec["uid"]) if spec["uid"] is not None else None
     cgroups = Cgroups(spec["cgroups"])
     try:
@@ -175,16 +202,40 @@ def launch(spec: Spec) -> Spec:
 
 
 def supervise(spec: Spec, cgroups: Cgroups) -> Spec:
+    started = time.monotonic()
+    child, status, first = start(spec, cgroups)
+    try:
+        reason = Watch(spec, cgroups, child, started).until_over()
+        wall = time.monotonic() - started
+    finally:
+        ended = end_everything(child, cgroups)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "reason": "memory" if cgroups.out_of_memory() else reason,
+        "exit_code": exit_code_in(first + os.read(status, 4096)),
+        "status": os.waitstatus_to_exitcode(ended),
+        "wall": wall,
+        "cpu": max(cgroups.cpu_seconds(), used.ru_utime + used.ru_stime),
+        "peak": cgroups.peak(),
+    }
+
+
+def start(spec: Spec, cgroups: Cgroups) -> tuple[int, int, bytes]:
+    """Forks bubblewrap; returns its pid, the pipe of its status, and what was read of that."""
     arguments, seccomp = in_memory(spec["options"]), in_memory(spec["filter"])
     status_read, status_write = os.pipe()
     block_read, block_write = os.pipe()
+    spec["alive"] = os.pipe()
+    late = not enclose(spec) and spec["processes"] is not None
     spec["argv"] = [
         *("--args", str(arguments), "--seccomp", str(seccomp)),
         *("--json-status-fd", str(status_write)),
-        *(("--block-fd", str(block_read)) if spec["processes"] else ()),
+        *(("--block-fd", str(block_read)) if late else ()),
         *("--", *spec["command"]),
     ]
-    started = time.monotonic()
+    if spec["processes"] is not None and not late:
+        limit = spec["processes"] + 1  # The launcher is in that user namespace too.
+        spec["rlimits"].append((resource.RLIMIT_NPROC, limit, limit))
     child = os.fork()
     if child == 0:
         try:
@@ -197,19 +248,7 @@ def supervise(spec: Spec, cgroups: Cgroups) -> Spec:
     for fd in (arguments, seccomp, status_write, block_read):
         os.close(fd)
     let_go_of_standard_streams()
-    first = hold_processes(status_read, block_write, spec) if spec["processes"] else b""
-    reason = Watch(spec, cgroups, child, started).until_over()
-    wall = time.monotonic() - started
-    ended = end_everything(child, cgroups)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        "reason": "memory" if cgroups.out_of_memory() else reason,
-        "exit_code": exit_code_in(first + os.read(status_read, 4096)),
-        "status": os.waitstatus_to_exitcode(ended),
-        "wall": wall,
-        "cpu": max(cgroups.cpu_seconds(), used.ru_utime + used.ru_stime),
-        "peak": cgroups.peak(),
-    }
+    return child, status_read, hold_processes(status_read, block_write, spec) if late else b""
 
 
 def in_memory(content: bytes) -> int:

@@ -32,6 +32,8 @@ class Stage:
         for fd, source in opened:
             self.place(fd, source)
             os.close(fd)
+        for target, owner, _ in self.given:
+            give(target, owner, uid, uid)
 
     def place(self, fd: int, source: Spec) -> None:
         target = f"{self.at}/{source['name']}"
@@ -48,7 +50,6 @@ class Stage:
             except OSError:
                 # Before Linux 5.12, or a file system without mapped mounts (overlayfs, FUSE).
                 if source["writable"]:
-                    give(f"/proc/self/fd/{fd}", found.st_uid, found.st_gid, self.uid)
                     self.given.append((target, found.st_uid, found.st_gid))
         mount(f"/proc/self/fd/{fd}", target, None, system.MS_BIND)
 
@@ -88,7 +89,7 @@ class Stage:
 
     def take_back(self) -> None:
         for target, owner, group in self.given:
-            give(target, self.uid, owner, owner, group)
+            give(target, self.uid, owner, group)
 
 
 def user_namespace(owner: int, group: int, uid: int) -> int:
@@ -114,12 +115,12 @@ def user_namespace(owner: int, group: int, uid: int) -> int:
         os.waitpid(child, 0)
 
 
-def give(top: str, old: int, _old_group: int, new: int, group: int | None = None) -> None:
-    """Hands every file of `old` below `top` to `new`, following no link."""
+def give(top: str, old: int, new: int, group: int) -> None:
+    """Hands every file of `old` at or below `top` to `new`, following no link."""
+    if not os.path.isdir(top):
+        os.chown(top, new, group)
     for folder, names, files, fd in os.fwalk(top, follow_symlinks=False):
         del folder
         for name in (*names, *files, "."):
             if os.stat(name, dir_fd=fd, follow_symlinks=False).st_uid == old:
-                os.chown(
-                    name, new, new if group is None else group, dir_fd=fd, follow_symlinks=False
-                )
+                os.chown(name, new, group, dir_fd=fd, follow_symlinks=False)

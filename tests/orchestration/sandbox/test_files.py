@@ -45,7 +45,7 @@ def test_the_hosts_etc_is_not_there(sandbox: Sandbox) -> None:
         "/etc/hostname",
         "/etc/machine-id",
         "/etc/fstab",
-        "/etc/ssl/openssl.cnf",
+        "/etc/hosts.allow",
     ]
     assert attempts(sandbox, *refused) == [f"{path} refused" for path in refused]
     outcome = sandbox.run("cat", "/etc/passwd")
@@ -53,23 +53,23 @@ def test_the_hosts_etc_is_not_there(sandbox: Sandbox) -> None:
 
 
 def test_no_directory_of_the_host_is_listed(sandbox: Sandbox) -> None:
-    code = (
-        "import os; print(sorted(os.listdir('/')), [os.listdir(p) for p in ('/tmp', '/workspace')])"
-    )
+    code = "import os; print(os.listdir('/'), [os.listdir(p) for p in ('/tmp', '/workspace')])"
     names = sandbox.python(code).stdout.decode()
     assert not {"home", "var", "work", "srv", "mnt", "sys", "run", "boot"} & set(names.split("'"))
     assert names.endswith("[[], []]\n")
 
 
-def test_a_job_cannot_read_the_environment_of_the_platform(
-    sandbox: Sandbox, monkeypatch: object
-) -> None:
+ENVIRONMENTS = """
+import glob
+for path in glob.glob("/proc/*/environ"):
+    print(path, open(path, "rb").read())
+"""
+
+
+def test_a_job_cannot_read_the_environment_of_the_platform(sandbox: Sandbox) -> None:
     os.environ["GATEHOUSE_TEST_SECRET"] = "alice's environment"
     try:
-        code = (
-            "import os,glob\nfor p in glob.glob('/proc/*/environ'):\n print(p, open(p,'rb').read())"
-        )
-        outcome = sandbox.python(code)
+        outcome = sandbox.python(ENVIRONMENTS)
     finally:
         del os.environ["GATEHOUSE_TEST_SECRET"]
     assert outcome.ending is Ending.succeeded
@@ -102,8 +102,9 @@ def test_a_job_gets_the_environment_of_the_job_alone(sandbox: Sandbox) -> None:
 
 WRITES = """
 import os
-for path in ("/x", "/usr/x", "/etc/x", "/dev/x", "/opt/x", "/opt/bin/x", "/proc/sys/kernel/hostname",
-             "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/etc/ld.so.cache", "/bin/x"):
+for path in ("/x", "/usr/x", "/etc/x", "/dev/x", "/opt/x", "/opt/bin/x",
+             "/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern",
+             "/proc/sysrq-trigger", "/etc/ld.so.cache", "/bin/x"):
     try:
         open(path, "w").write("x")
         print("wrote", path)
