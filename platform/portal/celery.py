@@ -1,13 +1,18 @@
 """Celery, which only delivers: a message is an outbox row's id, and the database is the truth."""
 
 import os
+from typing import Any
 from uuid import UUID
 
-from celery import Celery
+import django
+from celery import Celery, signals
+from django.db import close_old_connections, connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-app = Celery("gatehouse")
+# Celery's own Django fixup closes the database connection around every task. Here a connection
+# lives as long as CONN_MAX_AGE says, as it does in the web process.
+app = Celery("gatehouse", fixups=[])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_ignore_result=True,
@@ -25,9 +30,25 @@ app.conf.update(
 app.set_default()
 
 
+@signals.import_modules.connect(sender=app)
+def load_models(**_: Any) -> None:
+    """A worker loads Django before its first task."""
+    django.setup()
+
+
+@signals.worker_process_init.connect
+def drop_inherited_connections(**_: Any) -> None:
+    """A forked worker must not share its parent's connections."""
+    connections.close_all()
+
+
 @app.task(name="outbox.deliver")
 def deliver(row_id: str) -> None:
     """Deliver one outbox row."""
     from kernel import outbox  # noqa: PLC0415 - models are loaded only after Django's setup
 
-    outbox.deliver(UUID(row_id))
+    close_old_connections()
+    try:
+        outbox.deliver(UUID(row_id))
+    finally:
+        close_old_connections()

@@ -183,7 +183,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Celery only delivers: no result backend, no beat, no retries. The database is the truth.
-CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL") or "memory://"
+CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL") or "memory://localhost"
 EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
 
 # Strict everywhere; /admin/ alone needs Alpine's evaluator (portal.policy).

@@ -1,0 +1,45 @@
+"""`manage.py serve`: web, worker and timer in one process."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from portal import installation, server, welcome
+
+
+class Command(BaseCommand):
+    help = "Serve web, worker and timer from one process, on the home's own database."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+        parser.add_argument(
+            "--setup",
+            action="store_true",
+            help="prepare the home first: migrate, load the starter catalogue, make the first "
+            "people, and start the first run",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            at = server.address(options["host"], options["port"])
+            with server.home_held(settings.VAR):
+                server.note_holder(settings.VAR, at)
+                status = self._serve(at, setup=options["setup"])
+        except server.ServerError as error:
+            raise CommandError(str(error)) from error
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Threads of the pools may still wait for what can't be interrupted; nothing is left to do.
+        os._exit(status)
+
+    def _serve(self, at: server.Address, *, setup: bool) -> int:
+        if "BASE_URL" not in os.environ:
+            settings.BASE_URL = at.url
+        prepared = installation.prepare() if setup else installation.NOTHING_NEW
+        embedded = server.Embedded(at, started=lambda: welcome.show(at, prepared))
+        return embedded.run()
