@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from kernel.actor import actor_of
 from kernel.admin import DefinitionAdmin, HappeningAdmin
 from kernel.problems import Problem
@@ -20,6 +20,8 @@ from registry.forms import ToolForm
 from registry.models import Agent, Credential, Permission, Team, Tool, ToolVersion, User
 
 admin.site.unregister(Group)
+
+PUBLISH_BUTTON = "registry_tool_save_and_publish"
 
 
 @admin.register(Tool)
@@ -77,13 +79,22 @@ class ToolAdmin(DefinitionAdmin):
 
     @action(description="Save and publish")
     def save_and_publish(self, request: HttpRequest, obj: Tool) -> None:
-        try:
-            version = publishing.publish(obj, by=actor_of(request).reference)
-        except Problem as problem:
-            faults = "; ".join(f"{issue.pointer}: {issue.message}" for issue in problem.errors)
-            messages.error(request, f"{problem.detail} {faults}")
-        else:
-            messages.success(request, f"{obj.name} {version.version} is live.")
+        """The button alone: it takes effect in `save_related`, once the permissions are saved."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if PUBLISH_BUTTON in request.POST:
+            _publish(request, form.instance)
+
+
+def _publish(request: HttpRequest, tool: Tool) -> None:
+    try:
+        version = publishing.publish(tool, by=actor_of(request).reference)
+    except Problem as problem:
+        faults = "; ".join(f"{issue.pointer}: {issue.message}" for issue in problem.errors)
+        messages.error(request, f"{problem.detail} {faults}")
+    else:
+        messages.success(request, f"{tool.name} {version.version} is live.")
 
 
 @admin.register(ToolVersion)
@@ -120,17 +131,21 @@ class AgentAdmin(DefinitionAdmin):
     inlines = (CredentialInline,)
     actions_detail = ("issue_key",)
 
-    @action(description="Issue a key", url_path="issue-key", permissions=["change"])
+    @action(description="Issue a key", url_path="issue-key")
     def issue_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The key's text is shown in the message of this one response and never again."""
+        """Asks first; the key's text is in this one response and never again."""
         agent = self.get_object(request, object_id)
-        new = keys.issue(agent, label=f"issued by {actor_of(request).name}")
-        messages.warning(request, f"The key of {agent.name}, shown this once: {new.text}")
-        return redirect(reverse("admin:registry_agent_change", args=(object_id,)))
-
-    def has_issue_key_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        agent = self.get_object(request, str(object_id)) if object_id else None
-        return self.has_change_permission(request, agent)
+        if agent is None:
+            raise Http404(f"There is no agent {object_id!r} for you.")
+        if not self.has_change_permission(request, agent):
+            raise PermissionDenied
+        context = self.admin_site.each_context(request) | {"agent": agent, "title": "Issue a key"}
+        if request.method == "POST":
+            new = keys.issue(agent, label=f"issued by {actor_of(request).name}")
+            context["key"] = new.text
+        answer = render(request, "admin/registry/issue_key.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
 
 
 @admin.register(Credential)
@@ -150,7 +165,7 @@ class TeamAdmin(DefinitionAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, DefinitionAdmin):  # type: ignore[misc]
+class UserAdmin(DjangoUserAdmin, DefinitionAdmin):  # type: ignore[misc, type-arg]
     """People. Django's own flags follow from the role and aren't edited."""
 
     form = UserChangeForm

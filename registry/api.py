@@ -15,9 +15,9 @@ class ToolList(Door):
     """GET tools/: what there is to call. Filters: q, tag, team, permission."""
 
     def get(self, request: Request) -> Response:
-        rows = Tool.objects.visible_to(self.actor).filter(live_version__isnull=False)
-        rows = rows.select_related("live_version", "team", "replacement")
-        rows = api.filtered("tool", _narrowed(rows, request), request, self.actor)
+        visible = Tool.objects.visible_to(self.actor).filter(live_version__isnull=False)
+        narrowed = _narrowed(visible.select_related("live_version", "team", "replacement"), request)
+        rows = api.filtered("tool", narrowed, request, self.actor)
         return api.paged(self, request, rows, rendering.listed, ordering="name")
 
 

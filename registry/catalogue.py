@@ -119,7 +119,9 @@ def apply_tool(entry: Mapping[str, Any]) -> Change:
     permissions = _permissions(entry)
     try:
         change = _save("tool", row, _tool_values(entry))
-        if set(row.permissions_required.all()) != set(permissions):
+        if set(row.permissions_required.values_list("id", flat=True)) != {
+            p.id for p in permissions
+        }:
             row.permissions_required.set(permissions)
         live = row.live_version
         version = publishing.publish(row, by=actors.current().reference)
@@ -198,7 +200,11 @@ def export_agents() -> list[dict[str, Any]]:
 def export_tools() -> list[dict[str, Any]]:
     rows = Tool.objects.select_related("team", "replacement")
     return [
-        {"kind": "tool"} | contracts.document_of(each) | {"shared": each.is_shared} for each in rows
+        {"kind": "tool"}
+        | contracts.document_of(each)
+        # As it was written: the defaults that a publication fills in aren't the author's words.
+        | {"sandbox_config": each.sandbox_config, "shared": each.is_shared}
+        for each in rows
     ]
 
 

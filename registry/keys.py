@@ -63,7 +63,9 @@ def find(text: str) -> Credential | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != MARK or not text.isascii():
         return None
-    credential = Credential.objects.select_related("agent__team", "for_team").filter(prefix=parts[1]).first()
+    credential = (
+        Credential.objects.select_related("agent__team", "for_team").filter(prefix=parts[1]).first()
+    )
     if credential is None or not hmac.compare_digest(credential.digest, digest(text)):
         return None
     return credential if is_live(credential, clock.now()) else None

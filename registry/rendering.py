@@ -8,7 +8,8 @@ from registry.models import Agent, Tool, ToolVersion
 
 def entry(version: ToolVersion) -> dict[str, Any]:
     """The whole contract of a version, with the tool's lifecycle as it is now."""
-    return version.contract | contracts.lifecycle_of(version.tool) | {"checksum": version.checksum}
+    contract: dict[str, Any] = version.contract
+    return contract | contracts.lifecycle_of(version.tool) | {"checksum": version.checksum}
 
 
 def listed(tool: Tool) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class DefinitionAdmin(SimpleHistoryAdmin, ReinforcedGuardedModelAdminMixin, Mode
         return visible(actor_of(request)) if visible else rows
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+        return request.user.is_active and request.user.is_staff
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._may(request, obj, "view")
@@ -46,12 +46,13 @@ class DefinitionAdmin(SimpleHistoryAdmin, ReinforcedGuardedModelAdminMixin, Mode
         return actor.is_platform
 
     def _may(self, request: HttpRequest, obj: Model | None, action: str) -> bool:
-        if not (request.user.is_active and request.user.is_staff):  # type: ignore[union-attr]
+        if not (request.user.is_active and request.user.is_staff):
             return False
         actor = actor_of(request)
         if actor.is_platform or obj is None:
             return actor.is_platform or action == "view" or not actor.is_auditor
-        rows: Any = self.model._default_manager.filter(pk=obj.pk)
+        # unfold's actions ask with the key instead of the object.
+        rows: Any = self.model._default_manager.filter(pk=getattr(obj, "pk", obj))
         return bool(rows.visible_to(actor, action).exists())
 
 
@@ -68,10 +69,10 @@ class HappeningAdmin(ModelAdmin):  # type: ignore[misc]
         return visible(actor_of(request)) if visible else rows
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+        return request.user.is_active and request.user.is_staff
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return request.user.is_active and request.user.is_staff  # type: ignore[union-attr]
+        return request.user.is_active and request.user.is_staff
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -145,7 +145,7 @@ class ToolVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.contract['name']} {self.version}"
+        return f"{self.contract.get('name')} {self.version}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """A published version is never saved again."""

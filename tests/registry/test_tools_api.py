@@ -1,5 +1,6 @@
 import pytest
 
+from registry import publishing
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -46,8 +47,6 @@ def test_nobody_is_refused(api, db):
 def test_an_old_version_can_be_asked_for(api, key):
     tool = factories.make_tool()
     tool.version, tool.description = "1.1", "Newer."
-    from registry import publishing
-
     publishing.publish(tool, by="test")
     answer = api(key).get("/api/v1/tools/execute_python/?version=1.0").json()
     assert answer["version"] == "1.0"
