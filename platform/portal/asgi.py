@@ -24,7 +24,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 THREADS = 24
 LONGEST_WAIT = 60.0
@@ -57,7 +56,7 @@ class Shell:
     """An ASGI application that runs a WSGI application in a bounded pool of threads."""
 
     def __init__(self, wsgi: Callable[..., Iterable[bytes]], *, body_limit: int) -> None:
-        self.inner: Application = WSGIMiddleware(wsgi, workers=THREADS)
+        self.inner: Any = WSGIMiddleware(wsgi, workers=THREADS)
         self.body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,6 @@
-"""Prepare the machine, then hand over: `python3 -I platform/portal/bootstrap.py up|demo|test|manage`.
+"""Prepare the machine, then hand over to a command.
+
+    python3 -I platform/portal/bootstrap.py up|demo|test|manage [ARGUMENT …]
 
 It runs before anything is installed, so it uses the standard library alone and imports nothing of
 the project's. What it has to say goes to standard error.

@@ -92,7 +92,7 @@ def _entries(file: Path) -> Iterator[Entry]:
         raise CatalogueFault(f"{file}: this is no YAML: {error}") from error
 
 
-def _entry(file: Path, node: yaml.Node, document: Any) -> Entry:
+def _entry(file: Path, node: Any, document: Any) -> Entry:
     place = f"{file}:{node.start_mark.line + 1}"
     if not isinstance(node, yaml.MappingNode) or not isinstance(document, dict):
         raise CatalogueFault(f"{place}: an entry is a mapping that starts with `kind:`")

@@ -1,45 +1,43 @@
 """A home made ready: migrated, with the starter catalogue, and with the first people."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+
+from portal import catalogue, confinement, people
+from portal.people import SignIn
 from registry.models import Team, User
 
-from portal import catalogue
-
 STARTER = Path(settings.ROOT) / "platform" / "starter" / "catalogue"
-# The first people, and the team that the starter catalogue's agents belong to.
-FIRST_PEOPLE = (("admin", "platform"), ("reviewer", "reviewer"), ("member", "member"))
+# The first people. The member joins the team that the starter catalogue's agents belong to.
+ADMIN, REVIEWER, MEMBER = "admin", "reviewer", "member"
 FIRST_TEAM = "platform-team"
 
 
 @dataclass(frozen=True)
-class SignIn:
-    """A person who was just made, and the password that is shown once."""
-
-    name: str
-    role: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did."""
+    """What `prepare` did: migrations and definitions by number, and the people it made."""
 
     migrated: int
     changes: int
     people: tuple[SignIn, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def first(self) -> bool:
-        """Whether this was the first start of this home."""
-        return bool(self.people)
+    def lines(self) -> list[str]:
+        """The same for people to read."""
+        if not self.people:
+            done = f"Ready; {self.migrated} migrations applied, everything else is as it was."
+            return [done, *self.notes]
+        return [
+            f"Ready; {self.migrated} migrations applied, {self.changes} definitions loaded.",
+            "Sign in (these passwords are shown this once):",
+            *(f"  {who.name}  {who.password}  ({who.role})" for who in self.people),
+            *self.notes,
+        ]
 
 
 NOTHING_NEW = Prepared(migrated=0, changes=0, people=())
@@ -51,15 +49,17 @@ def prepare() -> Prepared:
     1. migrate the database;
     2. load the starter catalogue into an empty installation, and only there: what somebody has
        edited or removed since is theirs;
-    3. make the first people, with random passwords.
+    3. make the first people, with random passwords;
+    4. settle what the sandbox may do without on this machine.
     """
     migrated = migrate()
+    notes = confinement.settle()
     if User.objects.exists():
-        return Prepared(migrated, 0, (), ())
+        return Prepared(migrated, 0, (), notes)
     with transaction.atomic():
-        changes = catalogue.load(STARTER) if STARTER.is_dir() else []
-        people = first_people()
-    return Prepared(migrated, len(changes), people)
+        changes = catalogue.load(STARTER)
+        made = _first_people()
+    return Prepared(migrated, len(changes), made, notes)
 
 
 def migrate() -> int:
@@ -71,16 +71,10 @@ def migrate() -> int:
     return len(plan)
 
 
-def first_people() -> tuple[SignIn, ...]:
-    """A platform admin, a reviewer and a team member."""
-    team, _ = Team.objects.get_or_create(name=FIRST_TEAM)
-    made = tuple(add_person(name, role) for name, role in FIRST_PEOPLE)
-    team.add(User.objects.get(username="member"))
-    return made
-
-
-def add_person(name: str, role: str) -> SignIn:
-    """A new person with a random password."""
-    password = secrets.token_urlsafe(12)
-    User.objects.create_user(username=name, password=password, role=role)
-    return SignIn(name, role, password)
+def _first_people() -> tuple[SignIn, ...]:
+    Team.objects.get_or_create(name=FIRST_TEAM)
+    return (
+        people.add(ADMIN, "platform"),
+        people.add(REVIEWER, "reviewer"),
+        people.add(MEMBER, "member", teams=(FIRST_TEAM,)),
+    )

@@ -26,7 +26,7 @@ from portal.worker import Worker
 log = structlog.get_logger(__name__)
 
 # What is at work when a stop is asked for gets this long; a second signal ends it at once.
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 5
 INTERRUPTED = 130
 
 
@@ -47,11 +47,14 @@ class Address:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def address(host: str, port: int) -> Address:
+def address(host: str, port_text: str) -> Address:
     """The address, once it is known to be free. Port 0 picks a free one.
 
-    Raises ServerError when somebody else listens there.
+    Raises ServerError when it is no port, or somebody else listens there.
     """
+    if not port_text.isdecimal() or int(port_text) > 65535:
+        raise ServerError(f"{port_text!r} is no port. Give a number up to 65535: make up PORT=8001")
+    port = int(port_text)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,7 +154,7 @@ class Embedded:
         if self._stopping:
             _end_at_once()
         self._stopping = True
-        server.stop()
+        server.signal_handler_interrupt()
 
     async def _announce(self) -> None:
         while not _answers(self.at):

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "kernel.middleware.ActorMiddleware",
+    "portal.pages.problems.ProblemPageMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -220,7 +221,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 
 # Sandbox: what may be weaker, and how many may run at once on this machine.
-SANDBOX_WEAK_LIMITS = env.flag("SANDBOX_WEAK_LIMITS")
+SANDBOX_WEAK_LIMITS = env.flag("SANDBOX_WEAK_LIMITS", default=(VAR / "weak_limits").exists())
 SANDBOX_PARALLEL = env.integer("SANDBOX_PARALLEL", 8, least=1)
 STARTER_PARALLEL = env.integer("STARTER_PARALLEL", 4, least=1)
 

@@ -1,4 +1,4 @@
-"""The embedded Celery worker: one consumer in this process, and a pool of threads for each queue."""
+"""The embedded Celery worker: one consumer in this process, and a pool of threads a queue."""
 
 import threading
 import time

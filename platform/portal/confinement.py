@@ -1,0 +1,35 @@
+"""What the sandbox is on this machine, told to the person who starts or inspects Gatehouse."""
+
+import os
+
+from django.conf import settings
+
+from orchestration.sandbox import Report, SandboxConfig, probe
+
+MARKER = "weak_limits"
+WEAK_NOTE = (
+    "Sandbox: no cgroup can be written here, so memory, CPU and process limits are held by rlimits "
+    "alone, which are weaker. Every call shows it. SANDBOX_WEAK_LIMITS=false refuses such calls."
+)
+
+
+def report(*, weak_limits: bool) -> Report:
+    """What is in force; runs one trial job."""
+    return probe(SandboxConfig(home=settings.VAR / "sandbox", weak_limits=weak_limits))
+
+
+def settle() -> tuple[str, ...]:
+    """Allow weak limits for this home where nothing else can be had; what there is to say about it.
+
+    An operator's own SANDBOX_WEAK_LIMITS, either way, stays in force. The permission is kept in the
+    home, so that other commands on it see the same.
+    """
+    found = report(weak_limits=True)
+    notes = tuple(f"Sandbox: {problem}" for problem in found.problems)
+    marker = settings.VAR / MARKER
+    if found.weak and settings.EMBEDDED and "SANDBOX_WEAK_LIMITS" not in os.environ:
+        marker.write_text("Allowed by `make up`: no cgroup could be written on this machine.\n")
+        settings.SANDBOX_WEAK_LIMITS = True
+    elif not found.weak:
+        marker.unlink(missing_ok=True)
+    return (*notes, WEAK_NOTE) if found.weak and settings.SANDBOX_WEAK_LIMITS else notes
