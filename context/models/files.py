@@ -18,8 +18,15 @@ class Blob(models.Model):
     size = models.PositiveIntegerField()
     content = models.BinaryField()
 
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
     def __str__(self) -> str:
         return self.sha256[:12]
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> models.Q:
+        """Content belongs to no team by itself; it is seen through the files that bear it."""
+        return models.Q(pk__in=[])
 
 
 class Mode(models.TextChoices):
@@ -81,7 +88,16 @@ class FileVersion(models.Model):
             ),
             models.UniqueConstraint(fields=["project", "path", "rev"], name="file_rev_unique"),
         ]
-        indexes: ClassVar = [models.Index(fields=["project", "rev"])]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "rev"]),
+            # Each path that ever was, once: a past rev is read through it, path by path, instead
+            # of through every version of every path.
+            models.Index(
+                fields=["project", "path"],
+                condition=models.Q(version=1),
+                name="file_version_first",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.path} v{self.version}"
@@ -99,6 +115,7 @@ class ReadMark(models.Model):
     path = models.CharField(max_length=500)
     reader_id = models.UUIDField()
     version = models.PositiveIntegerField()
+    rev = models.PositiveIntegerField(default=0, help_text="The project's rev when it was read.")
     read_at = models.DateTimeField(default=clock.now)
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
@@ -109,6 +126,7 @@ class ReadMark(models.Model):
                 fields=["project", "path", "reader_id"], name="read_mark_unique"
             )
         ]
+        indexes: ClassVar = [models.Index(fields=["reader_id"], name="read_mark_reader")]
 
     def __str__(self) -> str:
         return f"{self.path} v{self.version}"
