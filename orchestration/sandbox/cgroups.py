@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from orchestration.sandbox.job import Limits, Mechanism
@@ -173,8 +173,11 @@ def _v1_key(mount: Mount, own: dict[str, str]) -> str | None:
 
 
 def _below(mount: Mount, path: str) -> Path:
-    inside = os.path.relpath(path, mount.root) if path.startswith(mount.root) else "."
-    return mount.point / inside.removeprefix("/") if inside != "." else mount.point
+    inside = PurePosixPath("/", path)
+    if not inside.is_relative_to(mount.root):
+        # A path of another namespace's; what is mounted here is all there is.
+        return mount.point
+    return mount.point / inside.relative_to(mount.root)
 
 
 def _v1(mount: Mount, path: Path) -> Hierarchy | None:

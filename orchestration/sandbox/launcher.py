@@ -278,3 +278,5 @@ def main() -> None:
     except (OSError, ValueError) as error:
         report = {"error": f"{type(error).__name__}: {error}"}
     os.write(spec["result"], marshal.dumps(report))
+    # Taking the interpreter down in order costs 4 ms, on the caller's time.
+    os._exit(0)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.sandbox import Ending, Job, Outcome, SandboxBusy, SandboxConfig, cgroups, run
+from orchestration.sandbox.slots import home_key
 from tests.orchestration.sandbox.conftest import ROOMY, ROOT
 from tests.orchestration.sandbox.test_processes import alive
 
@@ -49,8 +50,6 @@ def left_cgroups(home: Path) -> list[Path]:
 
 
 def cgroups_key(home: Path) -> str:
-    from orchestration.sandbox.slots import home_key  # noqa: PLC0415
-
     return f"{home_key(home):05x}"
 
 
@@ -90,16 +89,40 @@ def test_a_killed_launcher_reads_as_a_killed_job(tmp_path: Path) -> None:
         config = SandboxConfig(home=tmp_path, weak_limits=True)
         future = pool.submit(run, Job(("sleep", word)), config=config)
         assert until(lambda: bool(alive(word)))
-        [launcher] = [
-            int(pid)
-            for task in Path("/proc/self/task").iterdir()
-            for pid in (task / "children").read_text().split()
-            if "orchestration.sandbox.launcher" in Path(f"/proc/{pid}/cmdline").read_text()
-        ]
+        [launcher] = launchers()
         os.kill(launcher, signal.SIGKILL)
         outcome = future.result(timeout=10)
     assert (outcome.ending, outcome.signal) == (Ending.killed, signal.SIGKILL)
     assert until(lambda: not alive(word))
+
+
+def launchers() -> list[int]:
+    """The launchers that threads of this process have started."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            try:
+                if "orchestration.sandbox.launcher" in Path(f"/proc/{pid}/cmdline").read_text():
+                    found.append(int(pid))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.fault
+def test_a_launcher_killed_at_any_instant_leaves_nothing(tmp_path: Path) -> None:
+    config = SandboxConfig(home=tmp_path, weak_limits=True, max_parallel=1)
+    words = []
+    with ThreadPoolExecutor(1) as pool:
+        for step in range(25):
+            words.append(marker())
+            future = pool.submit(run, Job(("sleep", words[-1])), config=config)
+            assert until(lambda: bool(launchers()))
+            time.sleep(step * 0.002)
+            for pid in launchers():
+                os.kill(pid, signal.SIGKILL)
+            assert future.result(timeout=5).ending is Ending.killed
+    assert until(lambda: not any(alive(word) for word in words))
 
 
 def test_eight_threads_run_jobs_at_once(config: SandboxConfig) -> None:
