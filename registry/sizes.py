@@ -14,7 +14,7 @@ def parse(size: int | str) -> int:
     """The size in bytes. Raises SizeError for what is neither a whole number nor like `512MB`."""
     if isinstance(size, int) and not isinstance(size, bool):
         return size
-    found = _FORM.match(size) if isinstance(size, str) else None
+    found = _FORM.fullmatch(size) if isinstance(size, str) else None
     if not found:
         raise SizeError(f"{size!r} is no size: write bytes, or a number with KB, MB, GB or TB")
     unit = found[2].upper()

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             name='HistoricalProject',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,99}$', 'Use lower-case letters, digits, dots, dashes and underscores (100 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,99}\\Z', 'Use lower-case letters, digits, dots, dashes and underscores (100 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('repository', models.CharField(blank=True, editable=False, help_text="The managed git repository's folder, relative to the home's `repositories/`.", max_length=300)),
                 ('branch', models.CharField(blank=True, editable=False, max_length=200)),
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             name='Project',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,99}$', 'Use lower-case letters, digits, dots, dashes and underscores (100 at most).')])),
+                ('name', models.CharField(max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,99}\\Z', 'Use lower-case letters, digits, dots, dashes and underscores (100 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('rev', models.PositiveIntegerField(default=0, editable=False)),
                 ('status', models.CharField(default='new', editable=False, max_length=60)),

@@ -11,7 +11,7 @@ from simple_history.models import HistoricalRecords
 from registry.models import Team
 
 PROJECT_NAME = RegexValidator(
-    r"^[a-z0-9][a-z0-9._-]{0,99}$",
+    r"^[a-z0-9][a-z0-9._-]{0,99}\Z",
     "Use lower-case letters, digits, dots, dashes and underscores (100 at most).",
 )
 

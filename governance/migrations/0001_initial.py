@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             name='Budget',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('period', models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('total', 'For good')], default='month', max_length=10)),
                 ('limit_micros', models.BigIntegerField(help_text='In millionths of the currency unit.', verbose_name='limit')),
                 ('is_active', models.BooleanField(default=True)),
@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
             name='HistoricalBudget',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('period', models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('total', 'For good')], default='month', max_length=10)),
                 ('limit_micros', models.BigIntegerField(help_text='In millionths of the currency unit.', verbose_name='limit')),
                 ('is_active', models.BooleanField(default=True)),
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
             name='HistoricalPolicy',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('document', models.JSONField(help_text='The selector (`applies_to`) and the rules.')),
                 ('version', models.CharField(default='1.0', max_length=20)),
@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
             name='Policy',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('document', models.JSONField(help_text='The selector (`applies_to`) and the rules.')),
                 ('version', models.CharField(default='1.0', max_length=20)),

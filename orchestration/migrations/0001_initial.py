@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             name='HistoricalWorkflow',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('is_shared', models.BooleanField(default=True, help_text='Every team may start it.')),
                 ('description', models.TextField(blank=True)),
                 ('baseline_minutes', models.DecimalField(decimal_places=1, default=0, help_text='What the whole task takes a person.', max_digits=8)),
@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
             name='Workflow',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('is_shared', models.BooleanField(default=True, help_text='Every team may start it.')),
                 ('description', models.TextField(blank=True)),
                 ('baseline_minutes', models.DecimalField(decimal_places=1, default=0, help_text='What the whole task takes a person.', max_digits=8)),

@@ -25,7 +25,7 @@ class DefinitionAdmin(SimpleHistoryAdmin, ReinforcedGuardedModelAdminMixin, Mode
     warn_unsaved_form = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[no-untyped-call]
         visible = getattr(rows, "visible_to", None)
         return visible(actor_of(request)) if visible else rows
 

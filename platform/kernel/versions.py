@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_FORM = re.compile(r"^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(?:\.(0|[1-9]\d{0,5}))?$")
+_FORM = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(?:\.(0|[1-9]\d{0,5}))?")
 
 
 class VersionError(ValueError):
@@ -22,7 +22,7 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises VersionError naming the form that is expected."""
-        found = _FORM.match(text)
+        found = _FORM.fullmatch(text)
         if not found:
             raise VersionError(f"{text!r} is no version: write MAJOR.MINOR or MAJOR.MINOR.PATCH")
         return cls(*(int(part or 0) for part in found.groups()))

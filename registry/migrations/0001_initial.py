@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             name='Agent',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('environment', models.CharField(choices=[('staging', 'Staging'), ('production', 'Production')], default='staging', max_length=20)),
                 ('runtime', models.CharField(choices=[('pull', 'Pull: the agent claims its tasks'), ('starter', 'Starter: a bundled program')], default='pull', max_length=20)),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             name='Permission',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
             ],
             options={
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
             name='HistoricalPermission',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
                 ('history_date', models.DateTimeField(db_index=True)),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
             name='HistoricalTool',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('is_shared', models.BooleanField(default=True, help_text="Every team's agents may see it.")),
                 ('description', models.TextField(help_text='What the tool does and when to use it.')),
                 ('parameters', models.JSONField(default=dict, help_text='JSON Schema of the arguments.')),
@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
             name='HistoricalAgent',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=kernel.ids.uuid7, editable=False)),
-                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(db_index=True, max_length=64, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('description', models.TextField(blank=True)),
                 ('environment', models.CharField(choices=[('staging', 'Staging'), ('production', 'Production')], default='staging', max_length=20)),
                 ('runtime', models.CharField(choices=[('pull', 'Pull: the agent claims its tasks'), ('starter', 'Starter: a bundled program')], default='pull', max_length=20)),
@@ -252,7 +252,7 @@ class Migration(migrations.Migration):
             name='Tool',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}$', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
+                ('name', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,63}\\Z', 'Use lower-case letters, digits and underscores, starting with a letter (64 at most).')])),
                 ('is_shared', models.BooleanField(default=True, help_text="Every team's agents may see it.")),
                 ('description', models.TextField(help_text='What the tool does and when to use it.')),
                 ('parameters', models.JSONField(default=dict, help_text='JSON Schema of the arguments.')),

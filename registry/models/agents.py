@@ -13,7 +13,7 @@ from simple_history.models import HistoricalRecords
 from registry.models.people import Team
 
 NAME = RegexValidator(
-    r"^[a-z][a-z0-9_]{0,63}$",
+    r"^[a-z][a-z0-9_]{0,63}\Z",
     "Use lower-case letters, digits and underscores, starting with a letter (64 at most).",
 )
 

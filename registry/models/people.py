@@ -39,7 +39,7 @@ class User(GuardianUserMixin, AbstractUser):
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
     history = HistoricalRecords(excluded_fields=["password", "last_login"])
 
-    objects = Users()
+    objects = Users()  # type: ignore[misc]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """The role decides what Django's own flags say, so that the two can't disagree."""
