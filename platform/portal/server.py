@@ -154,7 +154,7 @@ class Embedded:
         if self._stopping:
             _end_at_once()
         self._stopping = True
-        server.signal_handler_interrupt()
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
     async def _announce(self) -> None:
         while not _answers(self.at):

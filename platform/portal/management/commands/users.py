@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import people
-from registry.models import Role, User
+from registry.models import User
+from registry.models.people import Role
 
 
 class Command(BaseCommand):
