@@ -1,6 +1,35 @@
+from typing import Any
+
 from django.apps import AppConfig
+
+PROTECTED = (
+    "registry.ToolVersion",
+    "governance.AuditEvent",
+    "governance.LedgerEntry",
+    "governance.PolicyVersion",
+    "governance.Vote",
+)
 
 
 class GovernanceConfig(AppConfig):
     name = "governance"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django.core import checks
+        from django.db.models.signals import post_migrate
+        from kernel import append_only
+
+        from governance import catalogue, receivers
+
+        append_only.register(*PROTECTED)
+        checks.register(append_only.check, checks.Tags.database)
+        post_migrate.connect(self.protect, sender=self, dispatch_uid="governance.append_only")
+        catalogue.register_kinds()
+        receivers.connect()
+
+    def protect(self, using: str, **kwargs: Any) -> None:
+        """After every migration: whatever app registered a table, its triggers are there again."""
+        from kernel import append_only
+
+        append_only.install(using)

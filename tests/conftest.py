@@ -1,13 +1,31 @@
 """The cast: alice owns, bob is a member, charlie is an outsider, rita reviews, root administers,
 audra audits. An agent `worker` of alice's team, and one of charlie's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from registry.models import Agent, Team, User
+from django.db.backends.base.operations import BaseDatabaseOperations
+from kernel import append_only
 from rest_framework.test import APIClient
 
+from registry.models import Agent, Team, User
 from tests import factories
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_of_protected_tables() -> Iterator[None]:
+    """A transactional test ends by emptying every table, also those that only grow: for that one
+    statement, and for nothing else, their triggers are lifted."""
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def lifted(operations: BaseDatabaseOperations, statements: Any) -> None:
+        with append_only.lifted(operations.connection.alias):
+            flush(operations, statements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", lifted)
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from governance.models.approvals import Approval, Vote
+from governance.models.approvals import Approval, Asked, Vote
 from governance.models.audit import AuditEvent
 from governance.models.budgets import Account, Budget, Hold, LedgerEntry
 from governance.models.policies import Grant, Policy, PolicyVersion
@@ -6,6 +6,7 @@ from governance.models.policies import Grant, Policy, PolicyVersion
 __all__ = [
     "Account",
     "Approval",
+    "Asked",
     "AuditEvent",
     "Budget",
     "Grant",

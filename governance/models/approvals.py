@@ -9,6 +9,8 @@ from kernel import clock, ids
 from kernel.actor import Actor
 from kernel.visibility import VisibleQuerySet
 
+from registry.models import Team
+
 
 class ApprovalStatus(models.TextChoices):
     OPEN = "open", "Open"
@@ -59,6 +61,9 @@ class Approval(models.Model):
     requester_kind = models.CharField(max_length=20)
     requester_id = models.UUIDField(null=True)
     requester_name = models.CharField(max_length=200)
+    requester_for = models.CharField(
+        max_length=200, blank=True, help_text="On whose behalf the requester acts: `user:alice`."
+    )
     reviewers = models.JSONField(default=dict)
     quorum = models.PositiveIntegerField(default=1)
     allow_changes = models.BooleanField(default=False)
@@ -86,6 +91,55 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> Q:
+        """The team's own, those who asked, and those who are asked."""
+        own = Q(team_id__in=viewer.teams) | Q(requester_kind=viewer.kind, requester_id=viewer.id)
+        if viewer.kind != "user":
+            return own
+        return own | Q(pk__in=Asked.objects.filter(asked_of(viewer)).values("approval_id"))
+
+
+class AskedKind(models.TextChoices):
+    ROLE = "role", "Everybody with the role"
+    TEAM = "team", "Every member of the team"
+    USER = "user", "The person"
+
+
+class Asked(models.Model):
+    """Who is asked, one row each, so that a reviewer's inbox is one indexed read."""
+
+    approval = models.ForeignKey(Approval, on_delete=models.CASCADE, related_name="asked")
+    kind = models.CharField(max_length=10, choices=AskedKind)
+    name = models.CharField(max_length=150)
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        verbose_name_plural = "asked"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "name", "approval"], name="asked_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> Q:
+        return Q(approval__team_id__in=viewer.teams) | asked_of(viewer)
+
+
+def asked_of(viewer: Actor) -> Q:
+    """The rows of `Asked` that mean this person."""
+    if viewer.kind != "user":
+        return Q(pk__in=[])
+    teams = Team.objects.filter(id__in=viewer.teams).values("name")
+    return (
+        Q(kind=AskedKind.ROLE, name__in=viewer.roles)
+        | Q(kind=AskedKind.TEAM, name__in=teams)
+        | Q(kind=AskedKind.USER, name=viewer.name)
+    )
 
 
 class Vote(models.Model):

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from kernel import clock, ids
+from kernel.actor import Actor
 from kernel.visibility import VisibleQuerySet
 
 
@@ -29,8 +30,18 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["event", "id"]),
             models.Index(fields=["target_id", "id"]),
+            models.Index(fields=["target_name", "id"]),
+            models.Index(fields=["actor_name", "id"]),
             models.Index(fields=["team_id", "id"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} by {self.actor_name}"
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> models.Q:
+        """People read what concerns their teams, an agent what it did itself. Nobody changes it."""
+        if action != "view":
+            return models.Q(pk__in=[])
+        own = models.Q(actor_kind=viewer.kind, actor_id=viewer.id)
+        return own if viewer.kind == "agent" else own | models.Q(team_id__in=viewer.teams)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from kernel import clock, ids, money
 from kernel.actor import Actor
 from kernel.visibility import VisibleQuerySet
@@ -100,7 +100,7 @@ class HoldStatus(models.TextChoices):
 
 
 class Hold(models.Model):
-    """Money reserved for something that is under way. It expires, and lives beside what is spent."""
+    """Money reserved for what is under way. It expires, and stands beside what is spent."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="holds")
@@ -155,9 +155,13 @@ class LedgerEntry(models.Model):
             models.Index(fields=["subject_id"]),
             models.Index(fields=["created_at"]),
         ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subject_id", "kind"],
+                condition=~Q(kind="correction"),
+                name="ledger_once_per_subject_and_kind",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{money.text(self.amount_micros)} for {self.subject_kind}:{self.subject_id}"
-
-
-WITHIN_LIMIT = Q(budget__limit_micros__gte=F("spent_micros") + F("held_micros"))

@@ -20,7 +20,7 @@ class PolicyStatus(models.TextChoices):
 
 
 class Policy(models.Model):
-    """Rules that apply to calls that a selector matches. A team's policy applies to its agents only."""
+    """Rules for the calls that a selector matches. A team's policy applies to its agents only."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     name = models.CharField(max_length=64, unique=True, validators=[NAME])

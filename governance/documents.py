@@ -1,0 +1,210 @@
+"""The document of a policy: its form, and everything that can be wrong with one.
+
+    applies_to:
+      agents: {permission: code_execution}        name, permission, team, tag, environment
+      tools: {name: [query_database]}             name, tag, permission
+    rules:
+      - name: writes_need_approval
+        message: Require approval for writes
+        when: arguments.mode == "write"           CEL; without it the rule always holds
+        require_approval: {reviewers: {role: reviewer}, quorum: 1, deadline: 24h}
+
+A selector's value is a text or a list of texts, any of which is enough; all keys must match. A rule
+has exactly one kind: deny, require_approval, limit, redact, audit or expire.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from kernel import expressions, schemas
+from kernel.problems import Invalid, Issue
+
+from governance import units
+from governance.facts import FIELDS, VARIABLES
+from governance.verdicts import PAYLOADS
+
+KINDS = ("deny", "require_approval", "limit", "redact", "audit", "expire")
+MAX_TEXT = 256 * 1024
+MAX_RULES = 500
+
+_TEXTS: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+    ]
+}
+_POINTERS = {"type": "array", "items": {"type": "string", "pattern": "^(/[^/]*)+$"}, "minItems": 1}
+_SPAN = {"type": ["integer", "string"]}
+
+
+def _closed(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False} | more
+
+
+GROUP = {
+    "role": {"enum": ["reviewer", "platform", "auditor", "member"]},
+    "team": {"type": "string", "minLength": 1},
+    "users": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+}
+"""Who may be asked; any of the members is enough."""
+
+_RULE = _closed(
+    {
+        "name": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"},
+        "message": {"type": "string", "minLength": 1, "maxLength": 500},
+        "when": {"type": "string", "minLength": 1},
+        "deny": {"const": True},
+        "require_approval": _closed(
+            {
+                "reviewers": _closed(GROUP, minProperties=1),
+                "quorum": {"type": "integer", "minimum": 1, "maximum": 20},
+                "deadline": _SPAN,
+            }
+        ),
+        "limit": _closed({name: {} for name in units.LIMITS}, minProperties=1),
+        "redact": _closed({"arguments": _POINTERS, "results": _POINTERS}, minProperties=1),
+        "audit": _closed(
+            {
+                "executions": {"const": "all"},
+                "trail": {"const": "required"},
+                "arguments": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "payloads": {"enum": list(PAYLOADS)},
+            },
+            minProperties=1,
+        ),
+        "expire": _closed(
+            {"after": _SPAN, "what": {"const": "effect"}}, required=["after", "what"]
+        ),
+    }
+)
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "The selector and the rules of a policy",
+} | _closed(
+    {
+        "applies_to": _closed(
+            {
+                "agents": _closed(
+                    dict.fromkeys(("name", "permission", "team", "tag", "environment"), _TEXTS)
+                ),
+                "tools": _closed(dict.fromkeys(("name", "tag", "permission"), _TEXTS)),
+            }
+        ),
+        "rules": {"type": "array", "items": _RULE, "minItems": 1, "maxItems": MAX_RULES},
+    },
+    required=["rules"],
+)
+
+
+def faults(document: Any) -> tuple[Issue, ...]:
+    """Everything that keeps the document from being published, each with its JSON pointer."""
+    found = schemas.faults_of_value(document, SCHEMA)
+    if found:
+        return found
+    rules = document["rules"]
+    return tuple(
+        issue
+        for index, rule in enumerate(rules)
+        for issue in (*_faults_of_rule(f"/rules/{index}", rule), *_repeated(rules, index))
+    )
+
+
+def require_valid(document: Any, *, name: str) -> None:
+    """Raises Invalid with the place of each fault."""
+    found = faults(document)
+    if found:
+        raise Invalid(f"Policy {name!r} can't be published.", errors=found)
+
+
+def kind_of(rule: Mapping[str, Any]) -> str:
+    """The one kind of a valid rule."""
+    return next(kind for kind in KINDS if kind in rule)
+
+
+def _faults_of_rule(pointer: str, rule: Mapping[str, Any]) -> Iterator[Issue]:
+    kinds = [kind for kind in KINDS if kind in rule]
+    if len(kinds) != 1:
+        told = f"; this one has {' and '.join(kinds)}" if kinds else ""
+        yield Issue(pointer, f"a rule has exactly one of {', '.join(KINDS)}{told}")
+    if "when" in rule:
+        yield from _faults_of_condition(f"{pointer}/when", rule["when"])
+    for name, value in rule.get("limit", {}).items():
+        yield from _faults_of_unit(f"{pointer}/limit/{name}", units.LIMITS[name], value)
+    for kind, name in (("require_approval", "deadline"), ("expire", "after")):
+        if name in rule.get(kind, {}):
+            yield from _faults_of_unit(f"{pointer}/{kind}/{name}", units.seconds, rule[kind][name])
+
+
+def _repeated(rules: list[Mapping[str, Any]], index: int) -> Iterator[Issue]:
+    name = rules[index].get("name")
+    if name and any(rule.get("name") == name for rule in rules[:index]):
+        yield Issue(f"/rules/{index}/name", f"two rules are named {name!r}")
+
+
+def _faults_of_unit(pointer: str, read: Any, value: Any) -> Iterator[Issue]:
+    try:
+        read(value)
+    except units.UnitError as error:
+        yield Issue(pointer, str(error))
+
+
+def _faults_of_condition(pointer: str, source: str) -> Iterator[Issue]:
+    try:
+        expressions.check(source, VARIABLES)
+    except expressions.ExpressionError as error:
+        yield Issue(pointer, str(error))
+        return
+    for variable, member in _MEMBER.findall(_STRING.sub('""', source)):
+        known = FIELDS.get(variable)
+        if known is not None and member not in known:
+            told = f"`{variable}` has no `{member}`; known: {', '.join(sorted(known))}"
+            yield Issue(pointer, told)
+
+
+# A string literal of CEL, so that what it says isn't taken for a name.
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'', re.DOTALL)
+_MEMBER = re.compile(r"(?<![\w.])(\w+)\s*\.\s*([A-Za-z_]\w*)(?!\w*\s*\()")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML: no aliases (a few nest into gigabytes), and no key twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(
+                problem="aliases aren't used here", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                mark = node.value[position][0].start_mark
+                raise yaml.MarkedYAMLError(problem=f"{key!r} stands twice", problem_mark=mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def from_text(text: str) -> Any:
+    """The document in YAML or JSON. Raises Invalid with the line and column of what is broken."""
+    if len(text) > MAX_TEXT:
+        raise Invalid(f"A policy has at most {MAX_TEXT} characters; this one has {len(text)}.")
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that knows less
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        told = f"{place}{error.problem}"
+        raise Invalid(f"This is no YAML. {told}", errors=(Issue("", told),)) from error
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        raise Invalid(f"This is no YAML: {error}", errors=(Issue("", str(error)),)) from error
+
+
+def to_text(document: Any) -> str:
+    """The document as YAML, for people to read and edit."""
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=96)
+    return text
