@@ -182,9 +182,9 @@ def redis() -> Iterator[str]:
     program = find("redis")
     with folder("redis") as home:
         port = free_port()
+        options = f"--port {port} --bind 127.0.0.1 --appendonly no".split()
         process = subprocess.Popen(
-            [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home)]
-            + ["--save", "", "--appendonly", "no"],
+            [program, *options, "--save", "", "--dir", str(home)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -6,6 +6,6 @@ class PortalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portal import topics
+        from portal import checks, topics  # noqa: F401 - checks register themselves
 
         topics.wire()

@@ -84,7 +84,11 @@ class Timer:
         self._thread = threading.Thread(target=self.run, name="timer", daemon=True)
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
     def stop(self, grace: float = 5.0) -> None:
+        """Ask, and wait for the duty at work for `grace` seconds."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(grace)
