@@ -152,7 +152,7 @@ def may_vote(approval: Approval, actor: Actor) -> bool:
         approval.status == ApprovalStatus.OPEN
         and not is_late(approval, clock.now())
         and refusal(approval, actor) is None
-        and not Vote.objects.filter(approval=approval, user_id=actor.id).exists()
+        and not approval.votes.filter(user_name=actor.name).exists()
     )
 
 
@@ -198,10 +198,9 @@ def vote(
     actor = by.actor
     with transaction.atomic():
         # Locked, so that two last votes at once can't each miss the other.
-        approval = visible(actor).filter(id=approval_id).first()
-        if approval is None:
+        if not visible(actor).filter(id=approval_id).exists():
             raise NotFound("There is no such approval, or it isn't visible to you.")
-        approval = Approval.objects.select_for_update().get(id=approval_id)
+        approval: Approval = Approval.objects.select_for_update().get(id=approval_id)
         _require_votable(approval, actor)
         answer = _answer(approval, decision, comment, fields or {})
         _cast(approval, by, answer)

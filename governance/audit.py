@@ -72,8 +72,9 @@ def record_seldom(
     if len(_seen) >= MAX_SEEN:
         _seen.clear()
     _seen[event, key] = _Seen(now + every)
-    suppressed = {"suppressed": seen.suppressed} if seen and seen.suppressed else {}
-    return record(event, **fields, **suppressed)
+    if seen is not None and seen.suppressed:
+        fields["suppressed"] = seen.suppressed
+    return record(event, **fields)
 
 
 def _cut(text: str, length: int) -> str:

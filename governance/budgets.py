@@ -138,7 +138,7 @@ def _account(budget: Budget, at: datetime) -> Account:
         fresh = Account(budget=budget, period_start=start)
         Account.objects.bulk_create([fresh], ignore_conflicts=True)
         found = Account.objects.get(budget=budget, period_start=start)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _take(budget: Budget, account: Account, amount_micros: int) -> None:
@@ -164,12 +164,12 @@ def settle(*, subject_id: UUID, entry: Spent) -> LedgerEntry:
                 subject_id=subject_id, kind=entry.kind, defaults=_columns(entry)
             )
             if not is_new:
-                return written  # type: ignore[no-any-return]
+                return written
         else:
             columns = _columns(entry)
             written = LedgerEntry.objects.create(subject_id=subject_id, kind=entry.kind, **columns)
         _charge(subject_id, entry)
-    return written  # type: ignore[no-any-return]
+    return written
 
 
 def _columns(entry: Spent) -> dict[str, object]:
