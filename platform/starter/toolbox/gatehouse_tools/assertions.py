@@ -17,6 +17,7 @@ ACCIDENTS = frozenset(
 )
 UNSTABLE = "gives something else in another process, at another time or in another time zone"
 SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()\n\"]")
+OPAQUE = re.compile(r"""b?["'](?=\S*\d)(?=\S*[A-Za-z])[\w+/=.$:-]{48,}["']""")
 MOST_KEYS = 8
 
 
@@ -36,7 +37,7 @@ class Assertion:
     @property
     def rank(self) -> tuple[bool, bool, int]:
         """Preferred among equals: recorded before made up, values before errors, short."""
-        return (not self.case.invented, self.kind != "raises", -len(self.case.last))
+        return (not self.case.invented, self.kind != "raises", -len(self.program))
 
     @property
     def program(self) -> str:
@@ -80,6 +81,8 @@ def assertion_for(
     imports = tuple(sorted({*case.imports, *first.get("imports", ())}))
     if "raises" in first:
         return _raising(case, first, second, imports)
+    if OPAQUE.fullmatch(str(first.get("value", ""))):
+        return "an opaque string, which says nothing to a reader"
     call = f"{first['wrap']}({case.last})" if first.get("wrap") else case.last
     if first.get("value") == second.get("value"):
         approximate = bool(first.get("float")) and not str(first["value"]).endswith(".0")

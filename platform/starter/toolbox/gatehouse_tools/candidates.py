@@ -1,9 +1,9 @@
 """Groups that could have a module of their own, ranked.
 
 Score, 0 to 100: 35 cohesion (how sure the theme is, times the share of the moved definitions
-that were in the group to begin with) + 25 independence (one over one plus the moved names that
-the rest uses, per moved definition) + 25 balance (best where 35% of the module's lines move) +
-15 size (full from 120 lines on); times 0.8 for an ``__init__.py``, times 0.7 where tests or
+that were in the group to begin with) + 20 independence (one over one plus the moved names that
+the rest uses, per moved definition) + 20 balance (best where 35% of the module's lines move) +
+25 size (full from 80 lines moved out of 200 on); times 0.8 for an ``__init__.py``, times 0.7 where tests or
 others patch names that both sides use, times 0.9 per star import.
 """
 
@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from keyword import iskeyword
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gatehouse_tools.groups import COMMON_WORDS, Group, find_groups, plural, words
+from gatehouse_tools.groups import COMMON_WORDS, DOING, Group, as_topic, find_groups, plural, words
 from gatehouse_tools.layout import LOOSE, Layout, Metadata, is_test
-from gatehouse_tools.module import Module, import_aliases, read_module
+from gatehouse_tools.module import BUILTINS, Module, import_aliases, read_module
 from gatehouse_tools.plan import Plan, plan_move
 from gatehouse_tools.protocol import Refusal
 from gatehouse_tools.tree import Source, python_files, read_source
@@ -185,7 +186,8 @@ def _score(repository: Repository, plan: Plan, group: Group) -> float | None:
     crossing = len(plan.used_by_staying.intersection(plan.names))
     independence = 1 / (1 + crossing / len(plan.definitions))
     balance = 1 - abs(share - 0.35) / 0.65
-    score = 35 * cohesion + 25 * independence + 25 * balance + 15 * min(1, lines / 120)
+    size = min(1, lines / 80) * min(1, total / 200)
+    score = 35 * cohesion + 20 * independence + 20 * balance + 25 * size
     score *= 0.8 if plan.module.source.path.endswith("__init__.py") else 1
     score *= 0.7 if _patched_on_both_sides(repository, plan) else 1
     return round(score * 0.9 ** len(plan.stars), 1)
@@ -210,29 +212,39 @@ def _target(
         for name, alias in import_aliases(s.node)  # type: ignore[arg-type]
         for part in (name, alias.name.split(".")[0])
     }
-    forbidden = imported | set(plan.module.binders) | set(sys.stdlib_module_names)
+    forbidden = imported | set(plan.module.binders) | set(sys.stdlib_module_names) | BUILTINS
     private = "_" if stem.startswith("_") and stem != "__init__" else ""
     base = "" if stem == "__init__" else stem.strip("_") + "_"
     subject = _subject(group, set(words(stem)))
-    options = [plural(subject), subject, f"{base}{plural(subject)}", f"{base}{group.label}"]
+    if subject is None:
+        topic = as_topic(group.label)
+        options = [topic, f"{base}{topic}"] if "_" in topic else [f"{base}{topic}"]
+        subject = f"{topic}_support"
+    else:
+        options = [plural(subject), f"{base}{plural(subject)}", f"{base}{group.label}"]
     options += [f"{base}{plural(subject)}_{number}" for number in range(2, 50)]
     for option in options:
         clean = private + re.sub(r"\W+", "_", option).strip("_").lower()
         path = (folder / f"{clean}.py").as_posix()
         package = (folder / clean / "__init__.py").as_posix()
         free = path not in taken and package not in taken and not (repository.root / path).exists()
-        if free and clean.isidentifier() and clean not in forbidden and not is_test(path):
+        if (
+            free
+            and clean.isidentifier()
+            and clean not in forbidden
+            and not iskeyword(clean)
+            and not is_test(path)
+        ):
             return path
     return (folder / f"{base}moved.py").as_posix()
 
 
-def _subject(group: Group, taken: set[str]) -> str:
-    """The word that most of the group's names share, else the group's label."""
+def _subject(group: Group, taken: set[str]) -> str | None:
+    """The word that most of the group's names share; None where there's none."""
     counted = Counter(w for n in group.names for w in set(words(n)) - COMMON_WORDS - taken)
-    if counted:
-        word, count = max(
-            counted.items(), key=lambda item: (item[1], item[0] == group.label, item[0])
-        )
-        if count * 2 >= len(group.names) or count >= 3:
-            return word
-    return group.label.lower()
+    ranked = sorted(
+        counted.items(), key=lambda i: (-i[1], i[0] in DOING, i[0] != group.label, i[0])
+    )
+    if ranked and (ranked[0][1] * 2 >= len(group.names) or ranked[0][1] >= 3):
+        return ranked[0][0]
+    return None

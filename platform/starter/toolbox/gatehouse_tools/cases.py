@@ -13,6 +13,7 @@ from gatehouse_tools.groups import words
 
 PER_FUNCTION = 30
 VARIED = 24
+READING = frozenset({"__contains__", "__len__", "__getitem__", "__str__", "__repr__"})
 TOUCHES_FILES = re.compile(r"path|file|folder|dir|stream|fp|socket|url|host|command|cmd", re.I)
 POOL: dict[str, tuple[str, ...]] = {
     "str": ('""', '"a"', '"Hello, World"', '"  two words "', '"ümläut-42"'),
@@ -97,10 +98,15 @@ def _history(event: Mapping[str, Any], module: str) -> list[Case]:
     for step in rest:
         imports |= set(step["imports"])
         expression = _on(variable, step["method"], _texts(step))
-        methods.append(step["method"])
         known = tuple(sorted(imports))
-        cases.append(Case(name, expression, (), tuple(lines), known, tuple(methods)))
-        lines.append(expression)
+        past = (*dict.fromkeys(methods), step["method"])
+        given = tuple(Argument(*item) for item in step["arguments"])
+        cases.append(Case(name, expression, given, tuple(lines), known, past))
+        if len(lines) > 1:
+            cases.append(Case(name, expression, given, tuple(lines[:1]), known, past[-1:]))
+        if step["method"] not in READING:
+            methods.append(step["method"])
+            lines.append(expression)
     return cases
 
 
@@ -135,7 +141,7 @@ def varied_cases(cases: Sequence[Case]) -> list[Case]:
     found: list[Case] = []
     by_name: dict[str, int] = {}
     for case in cases:
-        for index, argument in enumerate(case.arguments):
+        for index, argument in enumerate(() if case.lines else case.arguments):
             if TOUCHES_FILES.search(argument.name or "") or by_name.get(case.name, 0) >= VARIED:
                 continue
             for text in _neighbours(argument.text):

@@ -23,8 +23,24 @@ COMMON_WORDS = frozenset(
     " helper util function func method class module test default all any not none one two list dict"
     " str int float bool bytes tuple args kwargs key file path iter next first last read write open"
     " close load dump parse format print show handle process call apply find compute calc convert to"
+    " pass val post sorted attempt invalid valid moved based given like safe soft raw single multi"
     " is in of on by as at or if no do self cls result other text line index count size length".split()
 )
+# Modules of a repository's own that everything uses and that say nothing of what a group does.
+GENERAL = frozenset(
+    "exceptions errors error exc compat _compat utils util helpers constants const types _types"
+    " typing _typing models base core common version _version settings config globals".split()
+)
+DOING = {
+    "send": "sending", "open": "opening", "extract": "extraction", "render": "rendering", "encode": "encoding", "decode": "decoding",
+    "quote": "quoting", "escape": "escaping", "sign": "signing", "hash": "hashing",
+    "validate": "validation", "normalize": "normalization", "normalise": "normalisation",
+    "wrap": "wrapping", "sort": "sorting", "merge": "merging", "split": "splitting",
+    "match": "matching", "search": "searching", "filter": "filtering", "cache": "caching",
+    "contain": "containment", "resolve": "resolution", "serialize": "serialization",
+    "tokenize": "tokenization", "compare": "comparison", "derive": "derivation",
+    "prompt": "prompting", "group": "grouping", "partial": "partials", "bind": "binding",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,9 +67,22 @@ def singular(word: str) -> str:
 
 
 def plural(word: str) -> str:
+    """The name of a module about such things."""
+    if word in DOING:
+        return DOING[word]
     if word.endswith(("s", "x", "ch", "sh", "ing")):
         return word
     return word[:-1] + "ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else word + "s"
+
+
+def as_topic(label: str) -> str:
+    """``hash_password`` as ``password_hashing``, ``get_translation`` as ``translations``."""
+    verb, *rest = label.split("_")
+    if not rest:
+        return label
+    if verb in DOING:
+        return "_".join([*rest, DOING[verb]])
+    return "_".join([*rest[:-1], plural(rest[-1])]) if verb in COMMON_WORDS else label
 
 
 def find_groups(module: Module, own: Iterable[str]) -> list[Group]:
@@ -83,7 +112,7 @@ def _by_import(module: Module, own: frozenset[str]) -> list[Group]:
     found = []
     for package, bound in sorted(_imports(module).items()):
         seeds = [name for name in module.definitions if uses[name] & bound]
-        if not seeds or package.split(".")[0] in EVERYWHERE or package in EVERYWHERE:
+        if not seeds or _says_nothing(package, own):
             continue
         names = _absorb(module, seeds, uses)
         if not 2 <= len(names) < len(module.definitions):
@@ -92,8 +121,16 @@ def _by_import(module: Module, own: frozenset[str]) -> list[Group]:
         reason = f"{len(seeds)} of {len(module.definitions)} definitions use `{short}`"
         if len(names) > len(seeds):
             reason += f", {len(names) - len(seeds)} more belong to them"
-        found.append(Group(short, names, reason, _weight(package, own)))
+        theme = _weight(package, own) * min(1.0, 0.5 + 0.2 * len(seeds))
+        found.append(Group(short, names, reason, theme))
     return found
+
+
+def _says_nothing(package: str, own: frozenset[str]) -> bool:
+    top, last = package.split(".")[0], package.rsplit(".", 1)[-1]
+    if (not top or top in own) and last in GENERAL:
+        return True
+    return top in EVERYWHERE or package in EVERYWHERE
 
 
 def _weight(package: str, own: frozenset[str]) -> float:
@@ -176,7 +213,7 @@ def _by_word(module: Module) -> list[Group]:
         names = _with_helpers(module, seeds, uses)
         if len(seeds) >= 2 and len(names) <= 0.7 * len(module.definitions):
             reason = f"{len(seeds)} of {len(module.definitions)} definitions are about `{word}`"
-            found.append(Group(word, names, reason, 0.85))
+            found.append(Group(word, names, reason, 0.85 if len(seeds) > 2 else 0.7))
     return found
 
 

@@ -148,7 +148,9 @@ def is_clean(before: str, after: str, names: Names, moved: frozenset[str]) -> bo
     bound = {n.id for n in ast.walk(old) if isinstance(n, ast.Name)}
     bound |= {n.arg for n in ast.walk(old) if isinstance(n, ast.arg)}
     bound |= {getattr(n, "name", "") or "" for n in ast.walk(old)}
-    if stem in bound or _bare(old, moved) != _bare(new, moved):
+    if stem in bound or _imported(old) - _imported(new) - moved:
+        return False
+    if _bare(old, moved) != _bare(new, moved):
         return False
     spoken = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, moved)))}|{re.escape(stem)})\b")
     own_import = re.compile(
@@ -159,6 +161,16 @@ def is_clean(before: str, after: str, names: Names, moved: frozenset[str]) -> bo
             if not spoken.search(line[2:]) and not own_import.search(line[2:]):
                 return False
     return True
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Names that imports bind. rope takes some for unused that aren't."""
+    return {
+        (alias.asname or alias.name).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def _bare(tree: ast.Module, moved: frozenset[str]) -> str:

@@ -55,6 +55,11 @@ class Suite:
         head = f'"""What ``{self.module}`` does, as observed when it became a module."""\n\n'
         return f"{head}{import_block(imports, self.module)}\n\n{code}\n"
 
+    def proven(self, kills: Mapping[str, frozenset[int]]) -> Suite:
+        """The tests with the faults they were seen to notice; without those that noticed none."""
+        kept = [replace(t, kills=kills.get(t.name, t.kills)) for t in self.written]
+        return replace(self, written=tuple(test for test in kept if test.kills))
+
     def without(self, names: Iterable[str]) -> Suite:
         gone = set(names)
         return replace(self, written=tuple(t for t in self.written if t.name not in gone))
@@ -106,8 +111,8 @@ def _shape(number: int, assertion: Assertion) -> tuple[str, ...]:
     if alone or assertion.approximate or len(set(names)) < len(names):
         return (str(number),)
     how = (*(a.keyword or "" for a in case.arguments), assertion.call.split("(")[0])
-    expected = assertion.expected if assertion.kind == "raises" else ""
-    return (case.name, assertion.kind, expected, *names, *how)
+    raised = (assertion.expected, assertion.message) if assertion.kind == "raises" else ()
+    return (case.name, assertion.kind, *raised, *names, *how)
 
 
 def _table(name: str, assertions: Sequence[Assertion]) -> str:
@@ -136,7 +141,7 @@ def _table(name: str, assertions: Sequence[Assertion]) -> str:
     shown = f"({', '.join(quoted)})" if len(quoted) > 1 else quoted[0]
     values = "".join(f"        {wrapped(row, 8, WIDTH - 1)},\n" for row in rows)
     body = (
-        f"with pytest.raises({first.expected}):\n        {call}"
+        "\n    ".join(replace(first, call=call).statements)
         if raises
         else comparison(call, "expected")
     )
@@ -228,11 +233,13 @@ def _sentence(assertions: Sequence[Assertion]) -> str:
     case = first.case
     subject = _snake(case.name)
     if case.methods:
-        past = [m.strip("_") for m in dict.fromkeys(case.methods[:-1])]
+        past = [m.strip("_") for m in dict.fromkeys(case.methods[:-1]) if m != "__call__"]
         after = f"_after_{'_and_'.join(past[:2])}" if past else ""
-        subject = f"{subject}_{case.methods[-1].strip('_')}{after}"
+        last = "" if case.methods[-1] == "__call__" else f"_{case.methods[-1].strip('_')}"
+        subject = f"{subject}{last}{after}"
     if first.kind == "raises":
-        return f"test_{subject}_raises_{_snake(first.expected)}"
+        about = _about(first) if len(assertions) == 1 else ""
+        return f"test_{subject}_raises_{_snake(first.expected)}{about}"
     if first.kind == "keys":
         return f"test_{subject}_fills_in_{'_and_'.join(_snake(k) for k, _ in first.keys[:2])}"
     if len(assertions) > 1:
@@ -240,19 +247,30 @@ def _sentence(assertions: Sequence[Assertion]) -> str:
     words = {"None": "is_none", "True": "is_true", "False": "is_false"}
     if first.expected in words:
         return f"test_{subject}_{words[first.expected]}{_about(first)}"
-    plain = first.expected.strip("\"'")
-    if re.fullmatch(r"[A-Za-z0-9_ -]{1,24}", plain):
-        return f"test_{subject}_gives_{_snake(plain)}{_about(first)}"
-    return f"test_{subject}_gives_the_same_again{_about(first)}"
+    given, result = (
+        _slug(first.case.arguments[0].text if first.case.arguments else ""),
+        _slug(first.expected),
+    )
+    if result and result == given:
+        return f"test_{subject}_keeps_{result}"
+    return f"test_{subject}_gives_{result or 'the_recorded_result'}{_about(first)}"
 
 
 def _about(assertion: Assertion) -> str:
     """The first argument, if it is short enough to be read in a name."""
-    for argument in assertion.case.arguments[:1]:
-        plain = argument.text.strip("\"'")
-        if re.fullmatch(r"[A-Za-z0-9_ ]{1,20}", plain):
-            return f"_for_{_snake(plain)}"
-    return ""
+    slug = _slug(assertion.case.arguments[0].text if assertion.case.arguments else "")
+    return f"_for_{slug}" if slug else ""
+
+
+def _slug(text: str) -> str:
+    """The words of a plain literal, if they're few; an empty string says so."""
+    if text in ('""', 'b""'):
+        return "an_empty_string"
+    if not re.fullmatch(r"""b?["'].*["']|-?[\d.]+""", text):
+        return ""
+    found = re.findall(r"[A-Za-z0-9]+", text.removeprefix("b").strip("\"'"))
+    slug = "_".join(found).lower()
+    return ("minus_" if text.startswith("-") else "") + slug if len(slug) <= 28 else ""
 
 
 def _snake(text: str) -> str:

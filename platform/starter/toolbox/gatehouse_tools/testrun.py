@@ -37,6 +37,7 @@ SAFE = (
     "addopts=",
     "-o",
     "required_plugins=",
+    "--continue-on-collection-errors",
 )
 PLAIN = ("-o", "filterwarnings=", "-o", "xfail_strict=false", "-o", "strict=false")
 

@@ -24,6 +24,7 @@ class Recorder:
     def __init__(self, subject):
         self.subject = subject
         self.codes = {}
+        self.defaults = {}
         self.counts = {}
         self.looked = {}
         self.seen = set()
@@ -58,10 +59,12 @@ class Recorder:
                         or attribute == "__init__"
                     ):
                         self.codes[function.__code__] = (name, attribute, value)
+                        self.defaults[function.__code__] = defaults_of(function)
             elif callable(value):
                 function = inspect.unwrap(value)
                 if inspect.isfunction(function):
                     self.codes[function.__code__] = (name, None, None)
+                    self.defaults[function.__code__] = defaults_of(function)
         return True
 
     def __call__(self, frame, event, _argument):
@@ -88,7 +91,7 @@ class Recorder:
             self.note_method(frame, method, owner, name)
 
     def write_call(self, frame, key, name):
-        arguments, imports = call_text(frame, skip=0)
+        arguments, imports = call_text(frame, self.defaults[frame.f_code], skip=0)
         line = json.dumps({"name": name, "arguments": arguments, "imports": imports})
         if line not in self.seen:
             self.seen.add(line)
@@ -130,7 +133,7 @@ class Recorder:
         if not history["good"]:
             return
         try:
-            arguments, imports = call_text(frame, skip=1)
+            arguments, imports = call_text(frame, self.defaults[frame.f_code], skip=1)
         except Unrenderable:
             history["good"] = False
             return
@@ -152,17 +155,43 @@ def is_dataclass_init(frame):
     return frame.f_code.co_filename == "<string>"
 
 
-def call_text(frame, skip):
+def defaults_of(function):
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def is_default(value, name, defaults):
+    if name not in defaults:
+        return False
+    default = defaults[name]
+    return value is default or (
+        type(value) is type(default) in (str, int, float, bytes) and value == default
+    )
+
+
+def call_text(frame, defaults, skip):
     """The arguments of a call as they are at its start: [[keyword or null, text], ...]."""
     code, values = frame.f_code, frame.f_locals
     imports = set()
     arguments = []
     names = code.co_varnames
     positional = code.co_argcount
+    omitted = False
+    if code.co_flags & inspect.CO_VARARGS:
+        defaults = {k: v for k, v in defaults.items() if k not in names[:positional]}
     for index, name in enumerate(names[skip : positional + code.co_kwonlyargcount], skip):
+        if is_default(values[name], name, defaults):
+            omitted = True
+            continue
         text, needed = render(values[name])
         imports.update(needed)
-        keyword = name if index >= max(code.co_posonlyargcount, min(positional, skip + 2)) else None
+        if omitted and index < code.co_posonlyargcount:
+            raise Unrenderable("a positional argument after one left out")
+        keyword = (
+            name
+            if omitted or index >= max(code.co_posonlyargcount, min(positional, skip + 2))
+            else None
+        )
         arguments.append([keyword, text, name])
     rest = positional + code.co_kwonlyargcount
     if code.co_flags & inspect.CO_VARARGS:
