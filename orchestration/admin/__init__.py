@@ -1,0 +1,5 @@
+"""The admin of this app."""
+
+from orchestration.admin import calls, runs
+
+__all__ = ["calls", "runs"]

@@ -1,0 +1,168 @@
+"""The REST doors of tool calls."""
+
+from email.utils import format_datetime
+from typing import Any, NoReturn
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from kernel import api, clock
+from kernel.api import Door
+from kernel.problems import Forbidden, Invalid, Issue, NotFound
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance import audit
+from orchestration import calls
+from orchestration.calls import binding, rendering
+from orchestration.models import ToolCall
+from registry.authentication import Caller
+
+WAIT = "X-Gatehouse-Wait"
+FILTERS = {
+    "tool": "tool_name",
+    "agent": "agent_name",
+    "status": "status",
+    "reason": "reason",
+    "environment": "environment",
+    "effect": "effect",
+}
+IDS = {"run": "run_id", "task": "task_id", "step": "step_id"}
+
+
+class CallBody(serializers.Serializer):  # type: ignore[type-arg]
+    """What a call is asked with."""
+
+    arguments = serializers.JSONField(default=dict)
+    version = serializers.CharField(required=False, allow_null=True, max_length=20)
+    run = serializers.UUIDField(required=False, allow_null=True)
+    idempotency_key = serializers.CharField(required=False, allow_null=True, max_length=200)
+    environment = serializers.CharField(required=False, allow_null=True, max_length=20)
+
+
+class Calling(Door):
+    """POST tools/{name}/call/: 200 when it was executed, 202 when it waits, or a problem."""
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        # Only now and then: a stranger must not fill the log.
+        audit.record_seldom(
+            "tool_call.refused",
+            key=str(request.META.get("REMOTE_ADDR", "")),
+            target_kind="tool",
+            target_name=self.kwargs.get("name", ""),
+            reason="unauthenticated",
+        )
+        super().permission_denied(request, message, code)
+
+    @extend_schema(request=CallBody, responses={200: OpenApiTypes.OBJECT, 202: OpenApiTypes.OBJECT})
+    def post(self, request: Request, name: str) -> Response:
+        asked = _request(request, name)
+        try:
+            call = calls.invoke(asked)
+        except calls.Parked as parked:
+            call = parked.call
+        except calls.Repeated as repeated:
+            call = repeated.call
+        return _answer(call)
+
+
+def _request(request: Request, name: str) -> calls.CallRequest:
+    caller = request.user
+    if not isinstance(caller, Caller):
+        raise Forbidden("Tools are called by agents, with a key. People use the admin's tool page.")
+    body = _body(request)
+    bound = binding.of(caller.credential, run=body.get("run"), at=clock.now())
+    return calls.CallRequest(
+        tool=name,
+        arguments=body["arguments"],
+        actor=caller.actor,
+        agent=caller.agent,
+        version=body.get("version"),
+        environment=body.get("environment"),
+        run_id=bound.run_id,
+        step_id=bound.step_id,
+        task_id=bound.task_id,
+        idempotency_key=body.get("idempotency_key") or request.headers.get("Idempotency-Key"),
+        objection=bound.objection,
+    )
+
+
+def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = CallBody(data=request.data)
+        body.is_valid(raise_exception=True)
+    except RecursionError as error:
+        issue = Issue("", "nested too deeply")
+        raise Invalid("The body is nested too deeply.", errors=(issue,)) from error
+    found: dict[str, Any] = body.validated_data
+    return found
+
+
+def _answer(call: ToolCall) -> Response:
+    status = 200 if rendering.has_ended(call) else 202
+    headers = {"Location": rendering.url(call)} | _lifecycle(call)
+    return Response(calls.render(call), status=status, headers=headers)
+
+
+def _lifecycle(call: ToolCall) -> dict[str, str]:
+    """`Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to go instead."""
+    tool, version = call.tool_version.tool, call.tool_version
+    headers = {}
+    if tool.deprecated or version.contract.get("deprecated"):
+        headers["Deprecation"] = f"@{int(version.published_at.timestamp())}"
+        if tool.replacement is not None:
+            place = f"/api/v1/tools/{tool.replacement.name}/"
+            headers["Link"] = f'<{place}>; rel="successor-version"'
+    if tool.sunset_at is not None:
+        headers["Sunset"] = format_datetime(tool.sunset_at, usegmt=True)
+    return headers
+
+
+class CallList(Door):
+    """GET tool-calls/: filters tool, agent, status, reason, environment, effect, run, task,
+    step."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter(name, str) for name in (*FILTERS, *IDS)],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request) -> Response:
+        visible = ToolCall.objects.visible_to(self.actor).select_related("approval")
+        rows = _narrowed(visible, request)
+        rows = api.filtered("tool_call", rows, request, self.actor)
+        return api.paged(self, request, rows, rendering.summary)
+
+
+def _narrowed(rows: QuerySet[ToolCall], request: Request) -> QuerySet[ToolCall]:
+    for parameter, field in FILTERS.items():
+        if parameter in request.query_params:
+            rows = rows.filter(**{field: request.query_params[parameter]})
+    for parameter, field in IDS.items():
+        if parameter in request.query_params:
+            rows = rows.filter(**{field: _id(parameter, request.query_params[parameter])})
+    return rows
+
+
+def _id(parameter: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        issue = Issue(f"/{parameter}", f"{text[:60]!r} is no id")
+        raise Invalid(f"?{parameter}={text[:60]} is no id.", errors=(issue,)) from error
+
+
+class CallDetail(Door):
+    """GET tool-calls/{id}/: with `?wait=` whoever serves it asks again while the header says so."""
+
+    @extend_schema(parameters=[OpenApiParameter("wait", int)], responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request, call_id: UUID) -> Response:
+        rows = ToolCall.objects.visible_to(self.actor).select_related("payload", "approval")
+        call = rows.filter(id=call_id).first()
+        if call is None:
+            raise NotFound(f"There is no call {call_id} for you. See GET /api/v1/tool-calls/.")
+        headers = {} if rendering.has_ended(call) else {WAIT: "pending"}
+        return Response(calls.render(call), headers=headers)

@@ -1,0 +1,187 @@
+"""Admission: the first of a call's transactions. The row is written here, also on "no"."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from django.db import transaction
+from kernel import clock, ids
+from kernel.problems import Problem
+
+from governance import audit, budgets
+from orchestration.calls import bounds, idempotency, questions
+from orchestration.calls.case import Admitted, Case, Decision
+from orchestration.calls.consideration import consider
+from orchestration.calls.outcomes import No, Parked, Refused
+from orchestration.calls.request import CallRequest
+from orchestration.models import ToolCall, ToolCallPayload
+from orchestration.models.calls import CallStatus
+from registry import publishing
+from registry.contracts import Contract
+
+LEASE = timedelta(seconds=30)
+# Waiting for a sandbox, and for the database to take the settlement.
+SLACK = timedelta(minutes=10)
+
+
+def admit(request: CallRequest) -> Admitted:
+    """Identify, resolve, validate, judge, reserve.
+
+    1. open the case: the tool version that the agent means (raises publishing.UnknownTool);
+    2. answer what the same idempotency key did before (raises Repeated, Refused);
+    3. consider it: reads only;
+    4. write the row, and reserve last: one transaction, committed whatever the answer;
+    5. say no outside of it (raises Refused, Parked).
+    """
+    case = _open(request)
+    decision = idempotency.answered(case) or consider(case)
+    try:
+        call, decision = _write(case, decision)
+    except idempotency.Taken:
+        # Another one with the same key was faster.
+        decision = idempotency.answered(case) or decision
+        call, decision = _write(case, decision)
+    return said(call, case, decision)
+
+
+def _open(request: CallRequest) -> Case:
+    try:
+        version = publishing.resolve(request.tool, request.version, request.actor)
+    except publishing.UnknownTool:
+        # No row: a stranger must not fill the table with names that don't exist.
+        audit.record_seldom(
+            "tool_call.refused",
+            key=str(request.agent.id),
+            target_kind="tool",
+            target_name=request.tool,
+            team_id=request.agent.team_id,
+            reason="unknown_tool",
+        )
+        raise
+    environment = request.environment or request.agent.environment
+    contract = Contract.of(version)
+    digest = idempotency.digest(request)
+    return Case(request, version, contract, environment, clock.now(), digest)
+
+
+def said(call: ToolCall, case: Case, decision: Decision, *, resumed: bool = False) -> Admitted:
+    """The admitted call. Raises Refused or Parked when the answer was another one."""
+    if decision.no is not None:
+        raise Refused(call, decision.no)
+    if decision.effect == "require_approval":
+        raise Parked(call)
+    return Admitted(call, call.token, case, decision, resumed)
+
+
+def _write(case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
+    with transaction.atomic(durable=True):
+        call = _row(case, decision)
+        call.save(force_insert=True)
+        payload = decision.arguments if decision.no is None else _small(decision)
+        ToolCallPayload.objects.create(call=call, arguments=payload)
+        if decision.no is not None:
+            audit_refusal(call)
+            return call, decision
+        idempotency.take(case, call)
+        if decision.effect == "require_approval":
+            return park(call, case, decision)
+        return reserve(call, case, decision)
+
+
+def _row(case: Case, decision: Decision) -> ToolCall:
+    request, no = case.request, decision.no
+    parked = decision.effect == "require_approval"
+    status = CallStatus.AWAITING_APPROVAL if parked else CallStatus.ADMITTED
+    return ToolCall(
+        id=ids.uuid7(),
+        tool_version=case.version,
+        tool_name=case.contract.name,
+        version=case.contract.version,
+        agent=request.agent,
+        agent_name=request.agent.name,
+        team_id=request.agent.team_id,
+        environment=case.environment[:20],
+        status=CallStatus.REFUSED if no else status,
+        effect=decision.effect,
+        reason=no.reason if no else "",
+        detail=no.detail[:2_000] if no else decision.verdict.message[:2_000],
+        limits=decision.limits,
+        explanation=decision.explanation,
+        request_digest=case.digest,
+        run_id=request.run_id,
+        step_id=request.step_id,
+        task_id=request.task_id,
+        lease_until=None if no or parked else case.at + LEASE,
+        created_at=case.at,
+        finished_at=case.at if no else None,
+    )
+
+
+def _small(decision: Decision) -> object:
+    pointers = decision.verdict.redactions.get("arguments", ())
+    return bounds.masked(bounds.refused_arguments(decision.arguments), pointers)
+
+
+def park(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
+    """Ask people; a question that nobody could answer is a refusal."""
+    try:
+        with transaction.atomic():
+            questions.ask(call, case, decision)
+    except Problem as problem:
+        no = No("denied_by_policy", f"Policy asks for an approval. {problem.detail}")
+        refuse(call, no)
+        return call, replace(decision, no=no)
+    return call, decision
+
+
+def reserve(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
+    """Hold the price of the call: the last statement of admission, because it locks the accounts.
+
+    Where a budget is spent, the row becomes a refusal in the same transaction.
+    """
+    if not case.contract.cost_micros:
+        return call, decision
+    seconds = float((decision.clamped.limits if decision.clamped else {}).get("timeout", 30))
+    try:
+        with transaction.atomic():
+            budgets.reserve(
+                team_id=call.team_id,
+                agent_id=case.request.agent.id,
+                amount_micros=case.contract.cost_micros,
+                subject_kind="tool_call",
+                subject_id=call.id,
+                expires_at=case.at + timedelta(seconds=seconds) + SLACK,
+                at=case.at,
+            )
+    except budgets.Exhausted as error:
+        no = No("budget_exhausted", str(error), extra=error.extra)
+        refuse(call, no)
+        return call, replace(decision, no=no)
+    return call, decision
+
+
+def refuse(call: ToolCall, no: No) -> None:
+    """Turn a written row into a refusal without effect: its key is free again."""
+    now = clock.now()
+    call.status, call.effect, call.reason = CallStatus.REFUSED, "deny", no.reason
+    call.detail, call.lease_until, call.finished_at = no.detail[:2_000], None, now
+    call.save(update_fields=["status", "effect", "reason", "detail", "lease_until", "finished_at"])
+    idempotency.give_back(call.id)
+    audit_refusal(call)
+
+
+def audit_refusal(call: ToolCall) -> None:
+    audit_call("tool_call.refused", call, reason=call.reason, detail=call.detail)
+
+
+def audit_call(event: str, call: ToolCall, **data: object) -> None:
+    """One line of the log about a call, in the transaction of the change."""
+    audit.record(
+        event,
+        target_kind="tool_call",
+        target_id=str(call.id),
+        target_name=f"{call.tool_name} {call.version}",
+        team_id=call.team_id,
+        agent=call.agent_name,
+        environment=call.environment,
+        **data,
+    )

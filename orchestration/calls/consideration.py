@@ -1,0 +1,173 @@
+"""Considering a case: may it be asked at all, does it fit, and what does policy say?
+
+Reads only. It runs before the part of admission that locks.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kernel import schemas
+from kernel.problems import Issue
+from kernel.visibility import VIEW
+
+from context.models import Project
+from governance import grants, judging, policies
+from governance.facts import Facts
+from governance.verdicts import Verdict
+from orchestration.calls import bounds, limits
+from orchestration.calls.case import Case, Decision
+from orchestration.calls.outcomes import No
+from orchestration.models import WorkflowRun
+from registry import publishing
+from registry.models.agents import Environment
+
+SEVERAL = 5
+_SANDBOXED = ("python", "command", "git")
+
+
+def consider(case: Case, *, approval: Mapping[str, Any] | None = None) -> Decision:
+    """What is to become of the case; `approval` is one more fact where people have answered.
+
+    1. may it be asked at all: agent, tool, environment, run;
+    2. do the arguments fit, with the schema's defaults filled in;
+    3. is the project that it names there for this agent, and at which rev;
+    4. what does policy say; 5. under which limits.
+    """
+    arguments: Mapping[str, Any] = case.request.arguments
+    verdict = Verdict()
+    try:
+        _guard(case)
+        arguments = fitting(arguments, case.contract.parameters)
+        project, arguments = _located(case, arguments)
+        verdict = judging.judge(facts(case, arguments, approval), policies.enforced())
+        _obey(verdict)
+        held = limits.clamp(arguments, verdict.clamp(case.contract.limits))
+        if case.contract.executor in _SANDBOXED:
+            limits.check_packages(arguments, held.limits)
+    except No as no:
+        return Decision(arguments=arguments, verdict=verdict, no=no)
+    return Decision(arguments=held.arguments, verdict=verdict, clamped=held, project=project)
+
+
+def _guard(case: Case) -> None:
+    request, agent = case.request, case.request.agent
+    if not agent.is_active:
+        raise No("suspended", f"Agent {agent.name} is suspended. Ask its team, {agent.team.name}.")
+    if _sunset(case, case.at):
+        raise No("tool_sunset", _farewell(case))
+    if request.objection:
+        raise No("denied_by_policy", request.objection)
+    if case.environment not in Environment.values:
+        message = f"write {' or '.join(Environment.values)}"
+        raise No(
+            "invalid_arguments",
+            f"There is no environment {case.environment!r}: {message}.",
+            errors=(Issue("/environment", message),),
+        )
+    if case.environment == Environment.PRODUCTION != agent.environment:
+        raise No(
+            "denied_by_policy",
+            f"Agent {agent.name} works in {agent.environment}; a call can't promote it to "
+            "production. Ask the platform team.",
+        )
+
+
+def _sunset(case: Case, at: datetime) -> bool:
+    own = case.contract.sunset_at
+    return publishing.is_sunset(case.version.tool, at) or (own is not None and own <= at)
+
+
+def _farewell(case: Case) -> str:
+    replacement = case.version.tool.replacement
+    then = f"Use {replacement.name} instead." if replacement else "Ask its owner what to use."
+    return f"Tool {case.contract.name} {case.contract.version} isn't offered any more. {then}"
+
+
+def fitting(arguments: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with the schema's defaults. Raises No with the place of each fault."""
+    if not isinstance(arguments, Mapping):
+        raise _misfit((Issue("", "the arguments are a JSON object"),))
+    found = bounds.faults(arguments)
+    if found:
+        raise _misfit(found)
+    full = schemas.with_defaults(dict(arguments), schema)
+    found = schemas.faults_of_value(full, schema)
+    if found:
+        raise _misfit(found)
+    return full
+
+
+def _misfit(found: tuple[Issue, ...]) -> No:
+    said = "; ".join(f"{issue.pointer or '/'}: {issue.message}" for issue in found[:SEVERAL])
+    more = f" (and {len(found) - SEVERAL} more)" if len(found) > SEVERAL else ""
+    return No("invalid_arguments", f"The arguments don't fit: {said}{more}.", errors=found)
+
+
+def _located(case: Case, arguments: dict[str, Any]) -> tuple[Project | None, Mapping[str, Any]]:
+    """The project that the arguments name, if the tool works on one, and the rev pinned."""
+    if not needs_project(case):
+        return None, arguments
+    name = arguments.get("project")
+    rows = Project.objects.visible_to(case.request.actor, VIEW).filter(name=name)
+    project: Project | None = rows.first()
+    if project is None:
+        raise _misfit((Issue("/project", f"there is no project {name!r} for this agent"),))
+    rev = arguments.get("rev")
+    if rev is None:
+        return project, arguments | {"rev": project.rev}
+    if not 0 <= rev <= project.rev:
+        raise _misfit((Issue("/rev", f"project {name} is at rev {project.rev}"),))
+    return project, arguments
+
+
+def needs_project(case: Case) -> bool:
+    """Whether the tool works on a project's files."""
+    config = case.contract.executor_config
+    return bool(config.get("workspace")) or case.contract.executor in ("git", "context")
+
+
+def _obey(verdict: Verdict) -> None:
+    if verdict.effect == "deny":
+        raise No(
+            verdict.reason or "denied_by_policy", verdict.message or "Policy denies this call."
+        )
+
+
+def facts(case: Case, arguments: Mapping[str, Any], approval: Mapping[str, Any] | None) -> Facts:
+    """The case as policies see it."""
+    agent, document = case.request.agent, case.contract.document
+    return Facts(
+        agent={
+            "id": str(agent.id),
+            "name": agent.name,
+            "team": agent.team.name,
+            "environment": agent.environment,
+            "tags": agent.tags,
+            "permissions": sorted(grants.live(agent.id, case.at)),
+        },
+        tool={
+            "name": case.contract.name,
+            "version": case.contract.version,
+            "permissions_required": document["permissions_required"],
+            "tags": document["tags"],
+            "owner": document["owner"],
+            "executor": case.contract.executor,
+            "cost": float(document["cost_per_call"]),
+            "data_class": document["data_class"],
+            "idempotent": case.contract.idempotent,
+        },
+        arguments=arguments,
+        environment=case.environment,
+        run=_run(case),
+        at=case.at,
+        approval=approval,
+    )
+
+
+def _run(case: Case) -> dict[str, Any] | None:
+    if case.request.run_id is None:
+        return None
+    rows = WorkflowRun.objects.filter(id=case.request.run_id)
+    name = rows.values_list("workflow_name", flat=True).first()
+    return {"id": str(case.request.run_id), "workflow": name or ""}

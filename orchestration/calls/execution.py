@@ -1,0 +1,104 @@
+"""Execution: the executor runs under the verdict's limits, outside of any transaction."""
+
+from dataclasses import dataclass
+
+import structlog
+from kernel import clock, schemas
+from kernel.problems import Issue
+
+from orchestration.calls import bounds, leases, workspaces
+from orchestration.calls.case import Admitted
+from orchestration.executors import table
+from orchestration.executors.invocation import (
+    ExecutorUnavailable,
+    Invocation,
+    Result,
+    failed,
+)
+from orchestration.models import ToolCall
+from orchestration.models.calls import CallStatus
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Executed:
+    """An admitted call and what came of it. With `unavailable` nothing was executed."""
+
+    admitted: Admitted
+    result: Result
+    unavailable: str = ""
+
+
+def execute(admitted: Admitted) -> Executed:
+    """Run the executor, once.
+
+    1. mark the call as running: whoever doesn't hold its token any more runs nothing;
+    2. prepare the workspace, and run, with the lease renewed meanwhile;
+    3. an executor's bug is a failure with a recorded error, never a stuck row.
+    """
+    if not _start(admitted):
+        return Executed(admitted, failed("lost", "The call was given up before it began."))
+    with leases.renewed(admitted.call.id, admitted.token):
+        try:
+            result = _run(admitted)
+        except ExecutorUnavailable as error:
+            return Executed(admitted, failed("unavailable", str(error)), unavailable=str(error))
+        except Exception as error:
+            log.exception("calls.executor_failed", call=str(admitted.call.id))
+            result = failed("executor_error", f"{type(error).__name__}: {error}")
+    return Executed(admitted, result)
+
+
+def _start(admitted: Admitted) -> bool:
+    now = clock.now()
+    rows = ToolCall.objects.filter(
+        id=admitted.call.id, token=admitted.token, status=CallStatus.ADMITTED
+    )
+    admitted.call.started_at = now
+    return bool(
+        rows.update(status=CallStatus.RUNNING, started_at=now, lease_until=now + leases.LEASE)
+    )
+
+
+def _run(admitted: Admitted) -> Result:
+    case, decision = admitted.case, admitted.decision
+    with workspaces.prepared(case, decision) as workspace:
+        invocation = Invocation(
+            call_id=admitted.call.id,
+            tool=case.contract.name,
+            version=case.contract.version,
+            config=case.contract.executor_config,
+            arguments=decision.arguments,
+            limits=decision.clamped.limits if decision.clamped else case.contract.limits,
+            environment=case.environment,
+            actor=case.request.actor,
+            fixed_packages=case.contract.fixed_packages,
+            workspace=workspace,
+            team_id=case.request.agent.team_id,
+            run_id=case.request.run_id,
+        )
+        result = table.EXECUTORS[case.contract.executor](invocation)
+    return checked(result, case.contract.document.get("result_schema"))
+
+
+def checked(result: Result, schema: dict[str, object] | None) -> Result:
+    """The result as it can be stored; one too large or unlike the contract has failed."""
+    value = bounds.storable(result.value)
+    if value is not None and (taken := bounds.size(value)) > bounds.MAX_RESULT:
+        message = f"The result has {taken} bytes; at most {bounds.MAX_RESULT} are kept."
+        return Result("failed", error=failed("result_too_large", message).error)
+    if schema and result.status == "succeeded":
+        found = schemas.faults_of_value(value, schema)
+        if found:
+            return _unlike(found, value, result)
+    return Result(result.status, value, bounds.error(result.error), result.enforcement)
+
+
+def _unlike(found: tuple[Issue, ...], value: object, result: Result) -> Result:
+    error = {
+        "reason": "result_invalid",
+        "message": "The result isn't as the tool's contract says.",
+        "errors": [issue.as_json() for issue in found],
+    }
+    return Result("failed", value, error, result.enforcement)

@@ -1,0 +1,1 @@
+"""Programs that run inside the sandbox, by the standard library alone."""

@@ -1,0 +1,19 @@
+"""The one table of executors."""
+
+from collections.abc import Callable
+
+from orchestration.executors import command, context, git, http, python, sql
+from orchestration.executors.invocation import Invocation, Result
+
+Executor = Callable[[Invocation], Result]
+
+EXECUTORS: dict[str, Executor] = {
+    "python": python.execute,
+    "command": command.execute,
+    "git": git.execute,
+    "http": http.execute,
+    "sql": sql.execute,
+    "context": context.execute,
+}
+
+SANDBOXED = frozenset({"python", "command", "git"})
