@@ -14,6 +14,7 @@ from orchestration.sandbox.runtime import PROGRAMS, PythonRuntime
 SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 RESERVED = (*(f"/{name}" for name in SYSTEM_LINKS), "/boot", "/dev", "/etc", "/proc", "/run")
 RESERVED = (*RESERVED, "/sys", "/usr", "/var", PROGRAMS)
+MOST_BINDS = 200
 SHARED_MEMORY_BYTES = 64 << 20
 HOST_FILES = ("ld.so.cache", "alternatives")
 ETC = {
@@ -27,6 +28,8 @@ ETC = {
 
 def check_binds(binds: tuple[Bind, ...]) -> None:
     """Raises ValueError for a target that isn't a plain absolute path, or one of the system's."""
+    if len(binds) > MOST_BINDS:
+        raise ValueError(f"{len(binds)} binds were asked for; {MOST_BINDS} is the most.")
     for bind in binds:
         path = PurePosixPath(bind.target)
         plain = bind.target == str(path) and path.root == "/" and ".." not in path.parts

@@ -41,7 +41,8 @@ class Limits:
 class Bind:
     """A file or directory of the host, seen at `target` inside.
 
-    The job reads it (and, if `writable`, writes it) as the source's owner would.
+    The job reads it (and, if `writable`, writes it) as the source's owner would. Never name a
+    path inside a tree that a job could write: a link in it could lead anywhere.
     """
 
     source: Path

@@ -21,6 +21,7 @@ from orchestration.sandbox.slots import Slot
 # Every machine has it, and in the launcher's own mount namespace it may be covered.
 STAGE = "/tmp"  # noqa: S108
 OPEN_FILES = 1024
+LONGEST_TEXT, ALL_TEXTS, MOST_NAMES = 100_000, 1_000_000, 1000
 # What a shell answers for a program that isn't there.
 NOT_FOUND = 127
 HINT = (
@@ -53,6 +54,11 @@ def _check(job: Job) -> None:
     texts = (*job.argv, *job.env, *job.env.values(), job.cwd)
     if any("\0" in text for text in texts) or any("=" in name or not name for name in job.env):
         raise ValueError("Job.argv, env and cwd may hold no NUL, and names in env no `=`.")
+    # The kernel's bounds of an argument (32 pages) and bubblewrap's of options (9,000).
+    if any(len(os.fsencode(text)) > LONGEST_TEXT for text in texts):
+        raise ValueError(f"A text in Job.argv or env is over {LONGEST_TEXT} bytes; use stdin.")
+    if sum(len(os.fsencode(text)) + 9 for text in texts) > ALL_TEXTS or len(job.env) > MOST_NAMES:
+        raise ValueError("Job.argv and env are too long together; use stdin or a bind.")
     filesystem.check_binds(job.binds)
 
 
@@ -127,6 +133,9 @@ def _spec(
 
 
 def _resolved(bind: Bind) -> Bind:
+    if bind.source.is_symlink():
+        # Whoever could put it there would choose what of the host the job is given.
+        raise ValueError(f"Bind source {bind.source} is a symbolic link; name what it leads to.")
     try:
         return Bind(bind.source.resolve(strict=True), bind.target, bind.writable)
     except OSError as error:
@@ -152,7 +161,8 @@ def _rlimits(
 ) -> list[tuple[int, int, int]]:
     cpu = math.ceil(limits.wall_seconds * max(1.0, limits.cpus)) + 1
     values = {
-        resource.RLIMIT_CORE: 0,
+        # 1 and not 0: only that keeps the kernel from starting the host's core dump program.
+        resource.RLIMIT_CORE: 1,
         resource.RLIMIT_CPU: cpu,
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_NOFILE: OPEN_FILES,

@@ -27,7 +27,10 @@ class Stage:
         check(libc.unshare(system.CLONE_NEWNS), "unshare the mount namespace")
         mount("none", "/", None, system.MS_REC | system.MS_PRIVATE)
         # Opened in this namespace, and first: the stage is about to cover what lies below it.
-        opened = [(os.open(source["path"], os.O_PATH | os.O_CLOEXEC), source) for source in sources]
+        opened = [
+            (os.open(source["path"], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), source)
+            for source in sources
+        ]
         mount("tmpfs", at, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=0711,size=4m")
         for fd, source in opened:
             self.place(fd, source)
@@ -38,6 +41,8 @@ class Stage:
     def place(self, fd: int, source: Spec) -> None:
         target = f"{self.at}/{source['name']}"
         found = os.fstat(fd)
+        if found.st_mode & 0o170000 == 0o120000:
+            raise OSError(f"{source['path']} became a symbolic link")
         if found.st_mode & 0o170000 == 0o040000:
             os.makedirs(target, mode=0o711)
         else:

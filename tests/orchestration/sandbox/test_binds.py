@@ -111,6 +111,12 @@ def test_a_source_that_is_not_there_is_named(own: Sandbox, tmp_path: Path) -> No
         own.run("true", binds=(Bind(tmp_path / "gone", "/data"),))
 
 
+def test_a_source_that_is_a_link_is_refused(own: Sandbox, private: Path) -> None:
+    (private / "link").symlink_to("/root")
+    with pytest.raises(ValueError, match="is a symbolic link"):
+        own.run("true", binds=(Bind(private / "link", "/data"),))
+
+
 ON_RAMFS = """
 import sys, os
 from pathlib import Path
@@ -142,6 +148,21 @@ def test_a_file_system_without_mapped_mounts_is_handed_over_and_back(tmp_path: P
         check=True,
     )
     assert done.stdout == "given new b''\n[0, 0, 0]\n"
+
+
+@pytest.mark.parametrize("argv", [("echo", "x" * 200_000), ("echo", *["x" * 90_000] * 12)])
+def test_arguments_that_no_program_can_take_are_refused(
+    argv: tuple[str, ...], config: SandboxConfig
+) -> None:
+    with pytest.raises(ValueError, match="use stdin"):
+        run(Job(argv), config=config)
+
+
+def test_long_arguments_and_many_variables_arrive(own: Sandbox) -> None:
+    env = {f"NAME_{number}": "y" * 100 for number in range(900)}
+    code = "import os, sys; print(len(sys.argv[1]), sum(n.startswith('NAME_') for n in os.environ))"
+    outcome = own.run("python3", "-c", code, "x" * 90_000, env=env)
+    assert outcome.stdout == b"90000 900\n", outcome
 
 
 @pytest.mark.parametrize(
