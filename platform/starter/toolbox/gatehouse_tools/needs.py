@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gatehouse_tools.hints import locked_versions, spoken_of
 from gatehouse_tools.layout import Metadata, read_ini
 from gatehouse_tools.protocol import Refusal
 
@@ -175,10 +176,29 @@ def find_needs(root: Path, metadata: Metadata, own_name: str) -> Needs:
         _tests(root, metadata, needs, extras, WIDER_GROUPS, WIDER_FILE, narrow=False)
     if len(needs.sources) == before:
         _tox(root, needs, extras)
+    if len(needs.sources) == before:
+        plain = _requirement_lines(root, "requirements.txt")
+        needs.add(plain, file="requirements.txt", what="requirements", narrow=False)
+        needs.add(spoken_of(root), file="-", what="known packages that tests speak of", narrow=True)
     if "pytest" not in needs.wanted:
         needs.wanted["pytest"] = [Requirement("pytest")]
         needs.sources.append({"file": "-", "what": "pytest, always"})
+    _bound_by_lock(root, needs)
     return needs
+
+
+def _bound_by_lock(root: Path, needs: Needs) -> None:
+    """pytest and its plugins no newer than the lock file's: suites lean on their insides."""
+    file, versions = locked_versions(root)
+    bounded = []
+    for name in sorted(needs.wanted):
+        version = versions.get(name, "")
+        if name.startswith("pytest") and re.fullmatch(r"\d[\d.]*", version):
+            needs.wanted[name].append(Requirement(f"{name}<={version}"))
+            bounded.append(name)
+    if bounded:
+        what = f"no newer than locked: {', '.join(bounded)}"
+        needs.sources.append({"file": file, "what": what})
 
 
 def _runtime(metadata: Metadata, needs: Needs) -> None:

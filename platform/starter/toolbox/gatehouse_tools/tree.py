@@ -74,7 +74,11 @@ def materialise(request: Mapping[str, Any]) -> Path:
     """Copy the tree into a new folder of the workspace, with the overlay applied."""
     source = tree_root()
     copy = Path(tempfile.mkdtemp(prefix="copy-", dir=workspace()))
-    _copy(source, copy)
+    try:
+        _copy(source, copy)
+    except OSError as error:
+        message = f"The repository doesn't fit into the workspace: {error.strerror or error}."
+        raise Refusal("too_large", message) from None
     apply(copy, request.get("overlay") or {})
     return copy
 
