@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from kernel import clock, ids
+from kernel.actor import Actor
 from kernel.visibility import VisibleQuerySet
 
 from context.models import Project
@@ -95,3 +96,8 @@ class AgentTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_name}: {self.task[:60]}"
+
+    @staticmethod
+    def visibility(viewer: Actor, action: str) -> Q:
+        """The team's that it is done for, and the agent's own."""
+        return Q(team_id__in=viewer.teams) | Q(agent_id=viewer.id)

@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q
 
-from kernel import clock
+from kernel import clock, crash
 from kernel.models import Outbox
 
 log = structlog.get_logger(__name__)
@@ -75,6 +75,7 @@ def deliver(row_id: UUID) -> bool:
     row = _claim(row_id)
     if row is None:
         return False
+    crash.point("outbox.claimed")
     receiver = wiring.receivers.get(row.topic)
     if receiver is None:
         _put_off(row, f"no receiver for topic {row.topic!r}")
@@ -85,6 +86,7 @@ def deliver(row_id: UUID) -> bool:
         log.exception("outbox.receiver_failed", topic=row.topic, subject=str(row.subject_id))
         _put_off(row, f"{type(error).__name__}: {error}")
         return False
+    crash.point("outbox.received")
     Outbox.objects.filter(id=row.id, attempts=row.attempts).delete()
     return True
 

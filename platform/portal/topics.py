@@ -4,12 +4,35 @@ from uuid import UUID
 
 from kernel import outbox
 
+from governance.models import Approval
+from orchestration import calls, gates, runs
+from orchestration.runtimes import starter
 from portal.celery import deliver
 
-RECEIVERS: dict[str, outbox.Receiver] = {}
+
+def approval_closed(approval_id: UUID) -> None:
+    """Tell whoever asked: a run's gate, or a parked call."""
+    kind = Approval.objects.filter(id=approval_id).values_list("kind", flat=True).first()
+    if kind == gates.KIND:
+        gates.closed(approval_id)
+    elif kind == "tool_call":
+        calls.resume(approval_id)
+
+
+RECEIVERS: dict[str, outbox.Receiver] = {
+    "run.advance": runs.advance,
+    "step.run": runs.perform,
+    "task.launch": starter.launch,
+    "approval.closed": approval_closed,
+}
 
 # Agents, calls and engine have pools of their own, so that no slot waits for another of its pool.
-QUEUES: dict[str, str] = {}
+QUEUES: dict[str, str] = {
+    "run.advance": "engine",
+    "step.run": "calls",
+    "task.launch": "agents",
+    "approval.closed": "calls",
+}
 
 
 def wire() -> None:
