@@ -96,6 +96,7 @@ class Timer:
     def run(self) -> None:
         """Loop until `stop` is called."""
         while not self._stop.is_set():
+            close_old_connections()
             self._tick()
             self._stop.wait(TICK_SECONDS)
         try:
@@ -105,7 +106,6 @@ class Timer:
         close_old_connections()
 
     def _tick(self) -> None:
-        close_old_connections()
         for duty in self.duties:
             if self._stop.is_set() or time.monotonic() < self._due[duty.name]:
                 continue
