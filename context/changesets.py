@@ -15,6 +15,7 @@ from context.models import Changeset, File, Project
 from context.models.files import Mode
 from context.proposals import DecisionEntry, FileChange, Proposal
 from context.states import State
+from context.words import sentence
 
 __all__ = [
     "DecisionEntry",
@@ -129,7 +130,7 @@ def _refuse_clashes(project: Project, proposal: Proposal, current: Mapping[str, 
     base = proposal.base_rev
     if base is not None and base > project.rev:
         message = f"rev {base} doesn't exist: the project is at rev {project.rev}"
-        raise Invalid(message.capitalize() + ".", errors=(Issue("/base_rev", message),))
+        raise Invalid(sentence(message), errors=(Issue("/base_rev", message),))
     reader = reads.reader(proposal.by, proposal.run_id)
     seen = {} if base else reads.seen(project.id, reader, current)
     clashes = conflicts.find(proposal.writes, current, conflicts.Basis(base, seen))

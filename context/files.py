@@ -9,6 +9,7 @@ from kernel.problems import Invalid, Issue, NotFound
 
 from context import reads
 from context.models import File, FileVersion, Project
+from context.words import sentence
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def current_rev(project_id: UUID, at_rev: int | None = None) -> int:
         return int(rev)
     if not 0 <= at_rev <= rev:
         message = f"rev {at_rev} doesn't exist: the project is at rev {rev}"
-        raise Invalid(message.capitalize() + ".", errors=(Issue("/at_rev", message),))
+        raise Invalid(sentence(message), errors=(Issue("/at_rev", message),))
     return at_rev
 
 

@@ -53,7 +53,8 @@ def _misfit(error: ValidationError) -> Invalid:
 
 def find(name: str, actor: Actor) -> Project:
     """The project as this actor may see it. Raises NotFound, also where it is only invisible."""
-    rows = Project.objects.select_related("team").filter(name=name)
+    # What can't be a name isn't asked for: PostgreSQL refuses a NUL in a query.
+    rows = Project.objects.select_related("team").filter(name=name.replace("\x00", "?"))
     project: Project | None = rows.visible_to(actor).first()
     if project is None:
         raise NotFound(f"There is no project {name!r}, or it isn't visible to you.")

@@ -68,10 +68,12 @@ class Proposal:
 def writes_of(files: Mapping[str, FileChange], kind: str) -> tuple[Write, ...]:
     """The changes by path with their digests. Raises Invalid or TooLarge for what no project may
     hold, naming each place and limit."""
-    if len(files) > limits.FILES:
+    # Twice as many as a project holds: every file may make room for another.
+    most = 2 * limits.FILES
+    if len(files) > most:
         raise TooLarge(
-            f"A changeset writes at most {limits.FILES} files, this one {len(files)}.",
-            extra={"limit": limits.FILES},
+            f"A changeset touches at most {most} paths, this one {len(files)}.",
+            extra={"limit": most},
         )
     _refuse(_file_faults(files))
     _refuse_large(files, limits.file_bytes(kind))

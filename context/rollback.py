@@ -11,6 +11,7 @@ from context import changesets, diffs, files, projects
 from context.changesets import DecisionEntry, Proposal
 from context.conflicts import Write
 from context.models import Changeset, Project
+from context.words import sentence
 
 
 def to(
@@ -32,7 +33,7 @@ def to(
         files.current_rev(project_id, rev)
         if rev == project.rev:
             message = f"the project is at rev {rev} already"
-            raise Invalid(message.capitalize() + ".", errors=(Issue("/rev", message),))
+            raise Invalid(sentence(message), errors=(Issue("/rev", message),))
         proposal = _proposal(project, rev, by=by, reason=reason, run_id=run_id, call_id=call_id)
         return changesets.commit(project_id, proposal).changeset
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework.pagination import CursorPagination
@@ -13,7 +14,18 @@ from kernel import actor as actors
 from kernel.actor import ANONYMOUS, Actor, actor_of
 from kernel.permissions import IsKnown
 
-__all__ = ["Door", "Pages", "actor_of", "add_filter", "add_part", "filtered", "paged", "parts"]
+__all__ = [
+    "Door",
+    "Pages",
+    "actor_of",
+    "add_filter",
+    "add_part",
+    "filtered",
+    "paged",
+    "parts",
+    "resolve_run",
+    "resolve_runs_by",
+]
 
 
 class Door(APIView):
@@ -81,3 +93,20 @@ def add_part(noun: str, name: str, render: Callable[[Any, Actor], Any]) -> None:
 def parts(noun: str, subject: Any, actor: Actor) -> dict[str, Any]:
     """The members that upper apps add to this noun."""
     return {name: render(subject, actor) for name, render in _parts.get(noun, {}).items()}
+
+
+RunResolver = Callable[[Request], UUID | None]
+_run_resolvers: list[RunResolver] = []
+
+
+def resolve_runs_by(resolver: RunResolver) -> None:
+    """An upper app says which run a request belongs to, from what the caller can prove (its
+    credential's task). It raises a Problem for a run that the caller claims without proof."""
+    _run_resolvers[:] = [resolver]
+
+
+def resolve_run(request: Request) -> UUID | None:
+    """The run that this request is part of; None outside of any, or where nobody can tell."""
+    for resolver in _run_resolvers:
+        return resolver(request)
+    return None
