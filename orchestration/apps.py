@@ -6,6 +6,11 @@ class OrchestrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from orchestration import workflows
+        from kernel import api
+
+        from orchestration import checks, workflows
+        from orchestration.calls import binding
 
         workflows.register_kind()
+        api.resolve_runs_by(binding.run_of)
+        checks.register()

@@ -75,7 +75,8 @@ def _request(request: Request, name: str) -> calls.CallRequest:
     if not isinstance(caller, Caller):
         raise Forbidden("Tools are called by agents, with a key. People use the admin's tool page.")
     body = _body(request)
-    bound = binding.of(caller.credential, run=body.get("run"), at=clock.now())
+    token = request.headers.get(binding.HEADER, "")
+    bound = binding.of(caller.credential, token=token, run=body.get("run"), at=clock.now())
     return calls.CallRequest(
         tool=name,
         arguments=body["arguments"],
@@ -86,6 +87,7 @@ def _request(request: Request, name: str) -> calls.CallRequest:
         run_id=bound.run_id,
         step_id=bound.step_id,
         task_id=bound.task_id,
+        team_id=bound.team_id,
         idempotency_key=body.get("idempotency_key") or request.headers.get("Idempotency-Key"),
         objection=bound.objection,
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
-from kernel import clock, ids
+from kernel import clock, crash, ids
 from kernel.problems import Problem
 
 from governance import audit, budgets
@@ -13,7 +13,7 @@ from orchestration.calls.case import Admitted, Case, Decision
 from orchestration.calls.consideration import consider
 from orchestration.calls.outcomes import No, Parked, Refused
 from orchestration.calls.request import CallRequest
-from orchestration.models import ToolCall, ToolCallPayload
+from orchestration.models import ToolCall, ToolCallPayload, WorkflowRun
 from orchestration.models.calls import CallStatus
 from registry import publishing
 from registry.contracts import Contract
@@ -40,6 +40,7 @@ def admit(request: CallRequest) -> Admitted:
         # Another one with the same key was faster.
         decision = idempotency.answered(case) or decision
         call, decision = _write(case, decision)
+    crash.point("call.admitted")
     return said(call, case, decision)
 
 
@@ -49,18 +50,25 @@ def _open(request: CallRequest) -> Case:
     except publishing.UnknownTool:
         # No row: a stranger must not fill the table with names that don't exist.
         audit.record_seldom(
-            "tool_call.refused",
+            "tool_call.unknown_tool",
             key=str(request.agent.id),
             target_kind="tool",
             target_name=request.tool,
             team_id=request.agent.team_id,
-            reason="unknown_tool",
         )
         raise
     environment = request.environment or request.agent.environment
     contract = Contract.of(version)
     digest = idempotency.digest(request)
-    return Case(request, version, contract, environment, clock.now(), digest)
+    return Case(request, version, contract, environment, clock.now(), run_of(request), digest)
+
+
+def run_of(request: CallRequest) -> WorkflowRun | None:
+    """The run that the request belongs to."""
+    if request.run_id is None:
+        return None
+    found: WorkflowRun | None = WorkflowRun.objects.filter(id=request.run_id).first()
+    return found
 
 
 def said(call: ToolCall, case: Case, decision: Decision, *, resumed: bool = False) -> Admitted:
@@ -98,7 +106,7 @@ def _row(case: Case, decision: Decision) -> ToolCall:
         version=case.contract.version,
         agent=request.agent,
         agent_name=request.agent.name,
-        team_id=request.agent.team_id,
+        team_id=case.team_id,
         environment=case.environment[:20],
         status=CallStatus.REFUSED if no else status,
         effect=decision.effect,
@@ -130,6 +138,7 @@ def park(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Deci
         no = No("denied_by_policy", f"Policy asks for an approval. {problem.detail}")
         refuse(call, no)
         return call, replace(decision, no=no)
+    audit_call("tool_call.parked", call, approval=str(call.approval_id))
     return call, decision
 
 

@@ -11,7 +11,7 @@ from governance.verdicts import Verdict
 from orchestration.calls.limits import Clamped
 from orchestration.calls.outcomes import No
 from orchestration.calls.request import CallRequest
-from orchestration.models import ToolCall
+from orchestration.models import ToolCall, WorkflowRun
 from registry.contracts import Contract
 from registry.models import ToolVersion
 
@@ -25,7 +25,18 @@ class Case:
     contract: Contract
     environment: str
     at: datetime
+    run: WorkflowRun | None = None
     digest: str = ""
+
+    @property
+    def team_id(self) -> UUID:
+        """For whom the call is made: who sees it, and who pays."""
+        found: UUID = self.request.agent.team_id
+        if self.request.team_id is not None:
+            found = self.request.team_id
+        elif self.run is not None:
+            found = self.run.team_id
+        return found
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from governance.verdicts import Verdict
 from orchestration.calls import bounds, limits
 from orchestration.calls.case import Case, Decision
 from orchestration.calls.outcomes import No
-from orchestration.models import WorkflowRun
 from registry import publishing
 from registry.models.agents import Environment
 
@@ -166,8 +165,6 @@ def facts(case: Case, arguments: Mapping[str, Any], approval: Mapping[str, Any] 
 
 
 def _run(case: Case) -> dict[str, Any] | None:
-    if case.request.run_id is None:
+    if case.run is None:
         return None
-    rows = WorkflowRun.objects.filter(id=case.request.run_id)
-    name = rows.values_list("workflow_name", flat=True).first()
-    return {"id": str(case.request.run_id), "workflow": name or ""}
+    return {"id": str(case.run.id), "workflow": case.run.workflow_name}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import structlog
-from kernel import clock, schemas
+from kernel import clock, crash, schemas
 from kernel.problems import Issue
 
 from orchestration.calls import bounds, leases, workspaces
@@ -39,6 +39,7 @@ def execute(admitted: Admitted) -> Executed:
     """
     if not _start(admitted):
         return Executed(admitted, failed("lost", "The call was given up before it began."))
+    crash.point("call.running")
     with leases.renewed(admitted.call.id, admitted.token):
         try:
             result = _run(admitted)
@@ -47,6 +48,7 @@ def execute(admitted: Admitted) -> Executed:
         except Exception as error:
             log.exception("calls.executor_failed", call=str(admitted.call.id))
             result = failed("executor_error", f"{type(error).__name__}: {error}")
+    crash.point("call.executed")
     return Executed(admitted, result)
 
 
@@ -75,7 +77,7 @@ def _run(admitted: Admitted) -> Result:
             actor=case.request.actor,
             fixed_packages=case.contract.fixed_packages,
             workspace=workspace,
-            team_id=case.request.agent.team_id,
+            team_id=case.team_id,
             run_id=case.request.run_id,
         )
         result = table.EXECUTORS[case.contract.executor](invocation)

@@ -13,7 +13,8 @@ from registry.models import Agent
 
 @dataclass(frozen=True)
 class CallRequest:
-    """One request for one call. `version` None means the live one; `environment` None the agent's.
+    """One request for one call. `version` None means the live one; `environment` None the agent's;
+    `team_id` (for whom the call is made, and who pays) None the run's, or the agent's.
 
     `run_id`, `step_id` and `task_id` are trusted: a door takes them from `binding`, whose
     objection, if it has one, is what the call is refused with.
@@ -28,6 +29,7 @@ class CallRequest:
     run_id: UUID | None = None
     step_id: UUID | None = None
     task_id: UUID | None = None
+    team_id: UUID | None = None
     idempotency_key: str | None = None
     objection: str = ""
 

@@ -79,10 +79,16 @@ def _case(call: ToolCall) -> Case:
         run_id=call.run_id,
         step_id=call.step_id,
         task_id=call.task_id,
+        team_id=call.team_id,
     )
-    contract = Contract.of(call.tool_version)
     return Case(
-        request, call.tool_version, contract, call.environment, clock.now(), call.request_digest
+        request=request,
+        version=call.tool_version,
+        contract=Contract.of(call.tool_version),
+        environment=call.environment,
+        at=clock.now(),
+        run=admission.run_of(request),
+        digest=call.request_digest,
     )
 
 
@@ -140,7 +146,10 @@ def _end(call: ToolCall, approval: Approval) -> None:
             return
         for name, value in fields.items():
             setattr(call, name, value)
-        admission.audit_refusal(call)
+        if rejected:
+            admission.audit_refusal(call)
+        else:
+            admission.audit_call("tool_call.cancelled", call, detail=call.detail)
         settlement.wake(call)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, transaction
-from kernel import clock, outbox
+from kernel import clock, crash, outbox
 
 from governance import budgets
 from governance.budgets import Spent
@@ -33,6 +33,7 @@ def settle(executed: Executed) -> ToolCall:
     """
     call = executed.admitted.call
     closed = _patiently(executed)
+    crash.point("call.settled")
     if not closed:
         found: ToolCall = ToolCall.objects.select_related("payload", "approval").get(id=call.id)
         return found

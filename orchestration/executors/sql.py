@@ -17,9 +17,9 @@ def execute(invocation: Invocation) -> Result:
     """Run `arguments.query` with `arguments.parameters`; the result is `{columns, rows, row_count,
     truncated, statement}`.
 
-    The database is named by `config.database` (or by environment) and its address is the
-    operator's, never an argument's. Anything but reading takes `mode: write` in both the tool's
-    configuration and the arguments, and a verdict that doesn't say `read_only`.
+    The database is named by `config.database` (one name, or one per environment), else by
+    `arguments.database`; its address is the operator's, never an argument's. Anything but reading
+    takes `mode: write` in the arguments, and neither a tool nor a verdict that says `read`.
     """
     address = _address(invocation)
     if address is None:
@@ -53,10 +53,9 @@ def execute(invocation: Invocation) -> Result:
 
 
 def _may_write(invocation: Invocation) -> bool:
+    """Only where the call asks for it, and neither the tool nor the verdict says `read`."""
     asked = invocation.arguments.get("mode") == WRITE
-    return (
-        asked and invocation.config.get("mode") == WRITE and not invocation.limits.get("read_only")
-    )
+    return asked and READ not in (invocation.config.get("mode"), invocation.limits.get("access"))
 
 
 def _rows(config: Mapping[str, Any]) -> int:
@@ -64,7 +63,8 @@ def _rows(config: Mapping[str, Any]) -> int:
 
 
 def _name(invocation: Invocation) -> str:
-    named = invocation.config.get("database", "")
+    asked = invocation.arguments.get("database", "")
+    named = invocation.config.get("database", asked)
     return str(named.get(invocation.environment, "") if isinstance(named, Mapping) else named)
 
 
