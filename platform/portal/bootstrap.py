@@ -98,7 +98,9 @@ def prepare_environment(*, dev: bool) -> None:
         return
     say("gatehouse: installing the locked dependencies into .venv …")
     uv = _uv()
-    command = [*uv, "sync", "--locked", "--inexact", "--python", str(PYTHON)]
+    # Compiled once here: a start with nothing compiled costs seconds, each time where Python may
+    # not write its caches.
+    command = [*uv, "sync", "--locked", "--inexact", "--compile-bytecode", "--python", str(PYTHON)]
     command += ["--group", "dev"] if dev else ["--no-dev"]
     command += [] if sys.stderr.isatty() else ["--quiet"]
     _run(command, "the dependencies could not be installed; is PyPI reachable from here?")
