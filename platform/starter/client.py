@@ -70,6 +70,12 @@ class Platform:
         found: dict[str, Any] = self.task["input"]
         return found
 
+    @property
+    def next_step(self) -> str:
+        """The step that waits for this one; empty where none does."""
+        waiting: list[str] = self.task.get("next_steps") or []
+        return waiting[0] if waiting else ""
+
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and wait for its result. Raises ToolFailed, or PlatformError when refused."""
         body = {

@@ -69,7 +69,7 @@ def _until_ended(
             return run
         if run["status"] == "paused":
             raise DemoError(f"The run is paused: {run.get('reason', '')}")
-        gate = run.get("approval")
+        gate = _open_gate(run)
         if gate and gate not in answered:
             _answer(gate, order.choice, len(answered), scratch, run, display)
             answered.add(gate)
@@ -77,16 +77,21 @@ def _until_ended(
     raise DemoError(f"The run didn't end within {LONGEST_SECONDS} s.")
 
 
+def _open_gate(run: dict[str, Any]) -> str | None:
+    """The page of the question that the run waits for, if it waits for people."""
+    asked = [step["approval"] for step in run["steps"] if step.get("approval")]
+    return next((str(each["page"]) for each in asked if each["status"] == "open"), None)
+
+
 def _answer(
     gate: str, choice: Choice, earlier: int, scratch: Scratch, run: dict[str, Any], display: Display
 ) -> None:
     """Vote at the gate's own page, as a reviewer with a browser does."""
     reviewer = Person(scratch.url, REVIEWER, scratch.passwords[REVIEWER])
-    path = f"/approvals/{gate}/"
-    form = reviewer.form_with(path, "decision")
+    form = reviewer.form_with(gate, "decision")
     answers = _answers(choice, earlier, run, form.choices.get("exclude", []))
-    reviewer.send(path, form, answers)
-    display.say(f"{REVIEWER} at {path}: {answers['decision']}")
+    reviewer.send(gate, form, answers)
+    display.say(f"{REVIEWER} at {gate}: {answers['decision']}")
 
 
 def _answers(

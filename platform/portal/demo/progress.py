@@ -25,7 +25,7 @@ class Display:
     def show(self, run: Mapping[str, Any]) -> None:
         """The run's steps as they are now; a plain line only where something changed."""
         for step in run["steps"]:
-            doing = (step.get("progress") or {}).get("doing", "")
+            doing = next((t["progress"].get("doing", "") for t in reversed(step["tasks"])), "")
             text = step["status"] + (f": {doing}" if doing and step["status"] == "running" else "")
             name = step["name"] + (f" #{step['iteration']}" if step["iteration"] > 1 else "")
             if self._said.get(name) == text:

@@ -50,7 +50,7 @@ def _note(platform: Platform, project: str, rev: int, merged: dict[str, Any]) ->
             }
         ],
         status="done",
-        next_step="",
+        next_step=platform.next_step,
         summary=f"Merged as {merged['commit'][:12]}",
     )
 

@@ -175,7 +175,7 @@ def _write(platform: Platform, ground: Ground, held: Held) -> dict[str, Any]:
         files=dict(_files(held.moved["files"])),
         decisions=[*held.turned_down, implemented],
         status="in_progress",
-        next_step="test_agent",
+        next_step=platform.next_step,
         summary=implemented["decision"],
     )
 

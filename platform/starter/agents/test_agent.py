@@ -74,7 +74,7 @@ def _commit(platform: Platform, code: Mapping[str, Any], written: Mapping[str, A
         files={path: {"content": text} for path, text in written["files"].items()},
         decisions=[decision],
         status="in_progress",
-        next_step="human_review",
+        next_step=platform.next_step,
         summary=decision["decision"],
     )
     return int(changeset["rev"])
