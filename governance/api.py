@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from kernel import api, clock, schemas
 from kernel.api import Door
 from kernel.problems import Invalid, Issue, NotFound
@@ -12,9 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance import approvals, budgets, rendering, trail
-from governance.models import Account, Approval, Budget, Policy
+from governance.models import Approval, Budget, Policy
 from governance.models.approvals import ApprovalStatus
-from governance.models.budgets import Period
 from registry.models import User
 
 VOTE: dict[str, Any] = {
@@ -104,11 +103,8 @@ class BudgetList(Door):
     """GET budgets/: limits, and what this period has spent and holds."""
 
     def get(self, request: Request) -> Response:
-        now = clock.now()
-        starts = [budgets.period_start(period, now) for period in Period.values]
-        current = Account.objects.filter(period_start__in=starts)
-        rows = Budget.objects.visible_to(self.actor).select_related("team", "agent")
-        rows = rows.prefetch_related(Prefetch("accounts", queryset=current, to_attr="current"))
+        rows: QuerySet[Budget] = Budget.objects.visible_to(self.actor)
+        rows = budgets.with_current(rows.select_related("team", "agent"), clock.now())
         return api.paged(self, request, rows, rendering.budget, ordering="name")
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Prefetch, Q, QuerySet, Sum
 from kernel import clock, money
 from kernel.problems import Problem
 
@@ -265,8 +265,20 @@ def spent_by_run(run_id: UUID) -> int:
     return int(found["total"] or 0)
 
 
-def state(budget: Budget, at: datetime) -> Account:
-    """The account of the period that `at` lies in; a fresh, unsaved one where nothing happened."""
+def current(budget: Budget, at: datetime) -> Account:
+    """The account of the period that `at` lies in; a fresh, unsaved one where nothing happened.
+
+    Reads `budget.current`, the accounts of the periods now, where a list has fetched them for all.
+    """
     start = period_start(budget.period, at)
-    found = Account.objects.filter(budget=budget, period_start=start).first()
+    fetched: list[Account] | None = getattr(budget, "current", None)
+    rows = budget.accounts.filter(period_start=start) if fetched is None else fetched
+    found = next((each for each in rows if each.period_start == start), None)
     return found or Account(budget=budget, period_start=start)
+
+
+def with_current(rows: QuerySet[Budget], at: datetime) -> QuerySet[Budget]:
+    """The budgets, each with its accounts of the periods now as `current`: one query for all."""
+    starts = [period_start(period, at) for period in Period.values]
+    accounts = Account.objects.filter(period_start__in=starts)
+    return rows.prefetch_related(Prefetch("accounts", queryset=accounts, to_attr="current"))

@@ -26,6 +26,15 @@ def live(agent_id: UUID, at: datetime) -> frozenset[str]:
     return frozenset(rows.values_list("permission__name", flat=True))
 
 
+def state(grant: Grant, at: datetime) -> str:
+    """`live`, `revoked`, `ended` or `not yet`."""
+    if grant.revoked_at is not None:
+        return "revoked"
+    if grant.ends_at is not None and grant.ends_at <= at:
+        return "ended"
+    return "live" if grant.starts_at <= at else "not yet"
+
+
 def give(
     agent: Agent,
     permission_name: str,

@@ -6,7 +6,7 @@ from kernel import clock, money
 from kernel.actor import Actor
 
 from governance import approvals, budgets
-from governance.models import Account, Approval, AuditEvent, Budget, Policy, Vote
+from governance.models import Approval, AuditEvent, Budget, Policy, Vote
 from governance.models.budgets import Period
 
 
@@ -82,17 +82,15 @@ def whole_policy(row: Policy) -> dict[str, Any]:
 
 
 def budget(row: Budget) -> dict[str, Any]:
-    """A budget with its current period; `row.current` holds the accounts of the periods now."""
-    start = budgets.period_start(row.period, clock.now())
-    accounts: list[Account] = getattr(row, "current", [])
-    state = next((each for each in accounts if each.period_start == start), Account())
+    """A budget with what its current period has spent and holds."""
+    state = budgets.current(row, clock.now())
     left = row.limit_micros - state.spent_micros - state.held_micros
     return {
         "name": row.name,
         "team": row.team.name,
         "agent": row.agent.name if row.agent else None,
         "period": row.period,
-        "since": None if row.period == Period.TOTAL else start,
+        "since": None if row.period == Period.TOTAL else state.period_start,
         "limit": money.text(row.limit_micros),
         "spent": money.text(state.spent_micros),
         "held": money.text(state.held_micros),

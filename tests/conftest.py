@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test.utils import override_settings
 from kernel import append_only
 from rest_framework.test import APIClient
 
 from registry.models import Agent, Team, User
 from tests import factories
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """The real hash is slow on purpose; here it would be most of what the suite does."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -51,11 +51,7 @@ def test_a_row_can_be_neither_changed_nor_deleted_nor_replaced(
     row = make(agent)
     model = type(row)
     table, pk = model._meta.db_table, model._meta.pk.column
-    key = (
-        connection.ops.adapt_uuidfield_value(row.pk)
-        if connection.vendor != "sqlite"
-        else row.pk.hex
-    )
+    key = row.pk.hex if connection.vendor == "sqlite" else row.pk
     columns = [field.column for field in model._meta.concrete_fields]
     statements = [
         (f'UPDATE "{table}" SET "{pk}" = "{pk}" WHERE "{pk}" = %s', [key]),
@@ -66,7 +62,8 @@ def test_a_row_can_be_neither_changed_nor_deleted_nor_replaced(
         replace = f'INSERT OR REPLACE INTO "{table}" ({names}) SELECT {names} FROM "{table}"'
         statements.append((replace, []))
     else:
-        statements.append((f'TRUNCATE "{table}" CASCADE', []))
+        # Deferred foreign keys still to be checked would refuse TRUNCATE for a reason of their own.
+        statements.append((f'SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE "{table}" CASCADE', []))
     for statement, values in statements:
         with (
             pytest.raises(DatabaseError, match="only grows"),
