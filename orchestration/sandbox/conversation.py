@@ -6,7 +6,6 @@ import marshal
 import os
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from orchestration.sandbox.job import Job
+from orchestration.sandbox.runtime import python_runtime
 from orchestration.sandbox.slots import Slot
 
 # What the launcher may take beyond the job's time to set up and to clear away.
@@ -179,7 +179,7 @@ def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
 
 def _started(given: list[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", BOOT, str(given[0]), PACKAGE_ROOT],
+        [python_runtime().program, "-I", "-S", "-c", BOOT, str(given[0]), PACKAGE_ROOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -113,8 +113,10 @@ def _spec(
     ]
     bwrap = str(program.path)
     if as_root and not bubblewrap.readable_by_all(program.path):
-        sources += [_source(f"bwrap/{path.name}", path) for path in program.needs]
-        bwrap = f"{STAGE}/bwrap/{program.path.relative_to(program.needs[0].parent)}"
+        # Alone, or with the directories of a wheel beside each other as they were.
+        needs = program.needs or (program.path,)
+        sources += [_source(f"bwrap/{path.name}", path) for path in needs]
+        bwrap = f"{STAGE}/bwrap/{program.path.relative_to(needs[0].parent)}"
     return {
         "parent": os.getpid(),
         "uid": slot.uid if as_root else None,

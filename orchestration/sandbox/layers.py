@@ -24,6 +24,7 @@ from uv import find_uv_bin
 
 from orchestration.sandbox import indexes, shelf
 from orchestration.sandbox.config import SandboxConfig
+from orchestration.sandbox.runtime import python_runtime
 
 INSTALL_SECONDS = 300
 MOST_PACKAGES = 200
@@ -112,7 +113,14 @@ def _install(requirements: list[str], target: Path, *, config: SandboxConfig) ->
         "copy",
         "--no-python-downloads",
     ]
-    command += ["--python", sys.executable, "--python-version", version, "--target", str(target)]
+    command += [
+        "--python",
+        str(python_runtime().program),
+        "--python-version",
+        version,
+        "--target",
+        str(target),
+    ]
     environment = indexes.environment() | {"UV_CACHE_DIR": str(config.home / "uv-cache")}
     if environment.pop("UV_NO_INDEX", "") in ("1", "true", "yes", "on"):
         command.append("--no-index")

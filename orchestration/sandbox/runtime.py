@@ -15,12 +15,14 @@ PROGRAMS = "/opt/bin"
 
 @dataclass(frozen=True)
 class PythonRuntime:
-    """An interpreter: `source` is the host's directory (None if below /usr), seen at `target`.
+    """An interpreter: `program` on the host, `executable` in the sandbox.
 
+    `source` is the host's directory (None if below /usr, which is there anyway), seen at `target`;
     `masked` are directories with packages of the host, which a job must not come to rely on.
     """
 
     version: str
+    program: Path
     source: Path | None
     target: str
     executable: str
@@ -33,13 +35,18 @@ def python_runtime() -> PythonRuntime:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     prefix = Path(sys.base_prefix).resolve()
     name = f"bin/python{version}"
-    if prefix.is_relative_to("/usr"):
-        return PythonRuntime(
-            version, None, str(prefix), str(prefix / name), _masked(prefix, prefix)
-        )
+    below_usr = prefix.is_relative_to("/usr")
     # A shared libpython is found through an absolute path that was fixed when it was built.
-    target = prefix if sysconfig.get_config_var("Py_ENABLE_SHARED") else Path("/opt/python")
-    return PythonRuntime(version, prefix, str(target), str(target / name), _masked(prefix, target))
+    stays = below_usr or sysconfig.get_config_var("Py_ENABLE_SHARED")
+    target = prefix if stays else Path("/opt/python")
+    return PythonRuntime(
+        version=version,
+        program=prefix / name,
+        source=None if below_usr else prefix,
+        target=str(target),
+        executable=str(target / name),
+        masked=_masked(prefix, target),
+    )
 
 
 def _masked(prefix: Path, target: Path) -> tuple[str, ...]:

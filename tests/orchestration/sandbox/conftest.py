@@ -23,6 +23,7 @@ from orchestration.sandbox import (
     cgroups,
     run,
 )
+from orchestration.sandbox.slots import home_key
 
 ROOT = Path(__file__).resolve().parents[3]
 ANOTHER_UID = 64321
@@ -60,6 +61,19 @@ def config() -> Iterator[SandboxConfig]:
     weak = any(cgroups.mechanism(cgroups.writable(), name) == "rlimit" for name in cgroups.NEEDED)
     yield SandboxConfig(home=home / "var", weak_limits=weak, max_parallel=4)
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home of one test's own. What killed launchers leave in it, nobody else would clear away."""
+    yield tmp_path / "home"
+    for path in left_cgroups(tmp_path / "home"):
+        path.rmdir()
+
+
+def left_cgroups(home: Path) -> list[Path]:
+    pattern = f"gatehouse-{home_key(home):05x}-*"
+    return [path for found in cgroups.writable() for path in found.base.glob(pattern)]
 
 
 def _driven(kind: str) -> Iterator[Sandbox]:
@@ -109,7 +123,8 @@ def own(config: SandboxConfig) -> Sandbox:
     return Sandbox("own user", lambda job: run(job, config=config))
 
 
-@pytest.fixture(params=["own", "another_user"])
+# Who isn't root is that other user already.
+@pytest.fixture(params=["own", "another_user"] if os.geteuid() == 0 else ["own"])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Every attempt to break out is made from both standings."""
     return request.getfixturevalue(request.param)

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.sandbox import Ending, Job, Outcome, SandboxBusy, SandboxConfig, cgroups, run
-from orchestration.sandbox.slots import home_key
-from tests.orchestration.sandbox.conftest import ROOMY, ROOT
+from orchestration.sandbox import Ending, Job, Outcome, SandboxBusy, SandboxConfig, run
+from tests.orchestration.sandbox.conftest import ROOMY, ROOT, left_cgroups
 from tests.orchestration.sandbox.test_processes import alive
 
 PLATFORM = """
@@ -44,33 +43,24 @@ def platform_with_a_job(home: Path, marker: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def left_cgroups(home: Path) -> list[Path]:
-    name = f"gatehouse-*{cgroups_key(home)}-*"
-    return [path for h in cgroups.writable() for path in h.base.glob(name)]
-
-
-def cgroups_key(home: Path) -> str:
-    return f"{home_key(home):05x}"
-
-
 def marker() -> str:
     return f"{time.time_ns() % 10**9 + 10**9}"
 
 
 @pytest.mark.fault
-def test_killing_the_platform_leaves_no_process_and_no_cgroup(tmp_path: Path) -> None:
+def test_killing_the_platform_leaves_no_process_and_no_cgroup(home: Path) -> None:
     word = marker()
-    platform = platform_with_a_job(tmp_path, word)
+    platform = platform_with_a_job(home, word)
     platform.kill()
     platform.wait()
     assert until(lambda: not alive(word))
-    assert until(lambda: not left_cgroups(tmp_path))
+    assert until(lambda: not left_cgroups(home))
 
 
 @pytest.mark.fault
-def test_killing_the_launcher_too_leaves_no_process(tmp_path: Path) -> None:
+def test_killing_the_launcher_too_leaves_no_process(home: Path) -> None:
     word = marker()
-    platform = platform_with_a_job(tmp_path, word)
+    platform = platform_with_a_job(home, word)
     children = Path(f"/proc/{platform.pid}/task/{platform.pid}/children").read_text().split()
     platform.kill()
     for pid in children:
@@ -78,15 +68,15 @@ def test_killing_the_launcher_too_leaves_no_process(tmp_path: Path) -> None:
     platform.wait()
     assert until(lambda: not alive(word))
     # What it could no longer clear away, the next job in that slot does.
-    run(Job(("true",)), config=SandboxConfig(home=tmp_path, weak_limits=True))
-    assert left_cgroups(tmp_path) == []
+    run(Job(("true",)), config=SandboxConfig(home=home, weak_limits=True))
+    assert left_cgroups(home) == []
 
 
 @pytest.mark.fault
-def test_a_killed_launcher_reads_as_a_killed_job(tmp_path: Path) -> None:
+def test_a_killed_launcher_reads_as_a_killed_job(home: Path) -> None:
     word = marker()
     with ThreadPoolExecutor() as pool:
-        config = SandboxConfig(home=tmp_path, weak_limits=True)
+        config = SandboxConfig(home=home, weak_limits=True)
         future = pool.submit(run, Job(("sleep", word)), config=config)
         assert until(lambda: bool(alive(word)))
         [launcher] = launchers()
@@ -110,8 +100,8 @@ def launchers() -> list[int]:
 
 
 @pytest.mark.fault
-def test_a_launcher_killed_at_any_instant_leaves_nothing(tmp_path: Path) -> None:
-    config = SandboxConfig(home=tmp_path, weak_limits=True, max_parallel=1)
+def test_a_launcher_killed_at_any_instant_leaves_nothing(home: Path) -> None:
+    config = SandboxConfig(home=home, weak_limits=True, max_parallel=1)
     words = []
     with ThreadPoolExecutor(1) as pool:
         for step in range(25):
@@ -151,10 +141,10 @@ def test_processes_of_one_job_do_not_count_against_another(config: SandboxConfig
     assert {outcome.ending for outcome in together(config, job, 4)} == {Ending.succeeded}
 
 
-def test_a_job_beyond_the_bound_waits_and_then_is_told(tmp_path: Path) -> None:
-    config = SandboxConfig(home=tmp_path, weak_limits=True, max_parallel=1, slot_wait_seconds=0.3)
+def test_a_job_beyond_the_bound_waits_and_then_is_told(home: Path) -> None:
+    config = SandboxConfig(home=home, weak_limits=True, max_parallel=1, slot_wait_seconds=0.3)
     word = marker()
-    other = platform_with_a_job(tmp_path, word)
+    other = platform_with_a_job(home, word)
     try:
         with pytest.raises(SandboxBusy, match=r"busy for 0\.3 s"):
             # The other process took the first slot, which is all that this one may use.
@@ -176,9 +166,9 @@ def test_many_jobs_leave_no_process_behind(config: SandboxConfig) -> None:
     assert len(list(Path("/proc").glob("[0-9]*"))) < before + 50
 
 
-def test_a_caller_that_is_interrupted_ends_its_job(tmp_path: Path) -> None:
+def test_a_caller_that_is_interrupted_ends_its_job(home: Path) -> None:
     word = marker()
-    platform = platform_with_a_job(tmp_path, word)
+    platform = platform_with_a_job(home, word)
     platform.send_signal(signal.SIGINT)
     assert platform.wait(timeout=5) != 0
     assert until(lambda: not alive(word))
