@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from kernel import api, clock
 from kernel.api import Door
 from kernel.problems import Forbidden, Invalid, Issue, NotFound
@@ -16,6 +16,8 @@ from rest_framework.response import Response
 
 from governance import audit
 from orchestration import calls
+from orchestration.api import bodies
+from orchestration.api.bodies import Strict
 from orchestration.calls import binding, rendering
 from orchestration.models import ToolCall
 from registry.authentication import Caller
@@ -32,10 +34,21 @@ FILTERS = {
 IDS = {"run": "run_id", "task": "task_id", "step": "step_id"}
 
 
-class CallBody(serializers.Serializer):  # type: ignore[type-arg]
+@extend_schema_field(OpenApiTypes.OBJECT)
+class Arguments(serializers.Field):  # type: ignore[type-arg]
+    """The arguments as they came: the tool's own schema judges them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class CallBody(Strict):
     """What a call is asked with."""
 
-    arguments = serializers.JSONField(default=dict)
+    arguments = Arguments(default=dict)
     version = serializers.CharField(required=False, allow_null=True, max_length=20)
     run = serializers.UUIDField(required=False, allow_null=True)
     idempotency_key = serializers.CharField(required=False, allow_null=True, max_length=200)
@@ -74,7 +87,7 @@ def _request(request: Request, name: str) -> calls.CallRequest:
     caller = request.user
     if not isinstance(caller, Caller):
         raise Forbidden("Tools are called by agents, with a key. People use the admin's tool page.")
-    body = _body(request)
+    body = bodies.read(CallBody, request)
     token = request.headers.get(binding.HEADER, "")
     bound = binding.of(caller.credential, token=token, run=body.get("run"), at=clock.now())
     return calls.CallRequest(
@@ -91,17 +104,6 @@ def _request(request: Request, name: str) -> calls.CallRequest:
         idempotency_key=body.get("idempotency_key") or request.headers.get("Idempotency-Key"),
         objection=bound.objection,
     )
-
-
-def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = CallBody(data=request.data)
-        body.is_valid(raise_exception=True)
-    except RecursionError as error:
-        issue = Issue("", "nested too deeply")
-        raise Invalid("The body is nested too deeply.", errors=(issue,)) from error
-    found: dict[str, Any] = body.validated_data
-    return found
 
 
 def _answer(call: ToolCall) -> Response:
