@@ -14,7 +14,6 @@ class AgentHourAdmin(HappeningAdmin):
     )  # fmt: skip
     list_filter = ("hour",)
     search_fields = ("agent_name",)
-    ordering = ("-hour", "agent_name")
 
     @admin.display(ordering="cost_micros")
     def cost(self, row: AgentHour) -> str:
@@ -26,7 +25,6 @@ class ToolHourAdmin(HappeningAdmin):
     list_display = ("hour", "tool_name", "calls", "failed", "refused", "cost")
     list_filter = ("hour",)
     search_fields = ("tool_name",)
-    ordering = ("-hour", "tool_name")
 
     @admin.display(ordering="cost_micros")
     def cost(self, row: ToolHour) -> str:
@@ -40,7 +38,6 @@ class TeamHourAdmin(HappeningAdmin):
         "run_minutes", "reviews", "review_minutes",
     )  # fmt: skip
     list_filter = ("hour",)
-    ordering = ("-hour",)
 
 
 @admin.register(Fold)

@@ -15,10 +15,10 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay
 from kernel.actor import Actor
 
+from observability import live
 from observability.buckets import NOBODY
 from observability.models import AgentHour, Fold, TeamHour, ToolHour
 from observability.rollups import hour_of
-from orchestration.models import AgentTask, ToolCall, WorkflowRun
 from registry.models import Agent, Team
 
 WEEK = timedelta(days=7)
@@ -146,30 +146,18 @@ def figures(actor: Actor, at: datetime) -> Figures:
         at=at,
         folded_at=fold.folded_at if fold else None,
         total_agents=Agent.objects.visible_to(actor).filter(is_active=True).count(),
-        running_now=len(_running(actor)),
+        running_now=live.agents(actor),
         succeeded_today=now.succeeded,
         failed_today=now.failed,
         cost_today_micros=now.cost_micros,
         worked_today=_worked(hours, today),
-        live_runs=_live_runs(actor).count(),
+        live_runs=live.runs(actor),
         trend=_trend(hours, hour_of(at)),
         top_tools=_top_tools(actor, at),
         days=days,
         teams=_teams(hours, at),
         gain=_gain(actor, hours, at),
     )
-
-
-def _running(actor: Actor) -> set[UUID]:
-    """Agents that hold a task or have a call under way: two partial indexes."""
-    tasks = AgentTask.objects.visible_to(actor).filter(status="claimed")
-    calls = ToolCall.objects.visible_to(actor).filter(status__in=["admitted", "running"])
-    return {*tasks.values_list("agent_id", flat=True), *calls.values_list("agent_id", flat=True)}
-
-
-def _live_runs(actor: Actor) -> QuerySet[Any]:
-    live = ["queued", "running", "waiting", "paused"]
-    return WorkflowRun.objects.visible_to(actor).filter(status__in=live)
 
 
 def _days(hours: QuerySet[Any], today: datetime) -> tuple[Day, ...]:

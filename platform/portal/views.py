@@ -5,6 +5,8 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
+from portal.pages import home
+
 
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers."""
@@ -18,9 +20,12 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+_login = auth.LoginView.as_view(template_name="portal/login.html", redirect_authenticated_user=True)
+
 pages = [
+    path("", home.page, name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("login/", auth.LoginView.as_view(template_name="portal/login.html"), name="login"),
+    path("login/", _login, name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
 ]

@@ -9,6 +9,8 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.db.models import Model
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from kernel import clock, money
 
 from context.models import Decision
@@ -121,3 +123,128 @@ def badge(row: Model) -> dict[str, str]:
 def colour(row: Model) -> str:
     """The colour of the row's status."""
     return str(STATUSES[type(row)](row.status).colour)  # type: ignore[attr-defined]
+
+
+@register.filter
+def number(value: int) -> str:
+    """A count, with a comma at each thousand."""
+    return f"{value:,}"
+
+
+@register.filter
+def kind(value: str) -> str:
+    """An approval's kind, or any other snake-case word, for people to read."""
+    return value.replace("_", " ").capitalize()
+
+
+@register.filter
+def get(mapping: Any, key: str) -> Any:
+    """A member of a JSON object; None for what is no object or lacks it."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.filter
+def tail(identifier: object) -> str:
+    """The last eight characters of an id: in UUIDv7 the ones that differ."""
+    return str(identifier)[-8:]
+
+
+@register.filter
+def between(start: datetime, end: datetime) -> str:
+    """The time from one moment to another."""
+    return seconds(end - start)
+
+
+@register.filter
+def message(error: Any) -> str:
+    """What a recorded error says, whatever shape it has."""
+    if not isinstance(error, dict):
+        return str(error)
+    found = error.get("message") or error.get("detail") or error.get("reason")
+    return str(found) if found else json.dumps(error, ensure_ascii=False, default=str)
+
+
+@register.filter
+def exact(value: object, limit: int = DEFAULT_LIMIT) -> str:
+    """A text as it is, anything else as JSON, so that a person approves what will run."""
+    return plain(value, limit) if isinstance(value, str) else pretty(value, limit)
+
+
+@register.filter
+def vote_colour(decision: str) -> str:
+    return {"approve": "green", "reject": "red"}.get(decision, "blue")
+
+
+@register.filter
+def effect_colour(effect: str) -> str:
+    return {"allow": "green", "deny": "red", "require_approval": "amber"}.get(effect, "grey")
+
+
+@register.filter
+def change_colour(kind: str) -> str:
+    return {"added": "green", "deleted": "red"}.get(kind, "blue")
+
+
+_NO_CELL = format_html('<td class="{0}"></td><td class="{0}"></td>', "diff__cell--none")
+
+
+@register.simple_tag
+def diff_cells(old: Any, new: Any) -> SafeString:
+    """Both sides of one line. Built here instead of in a template: a page has thousands."""
+    return format_html("{}{}", _cell(old), _cell(new))
+
+
+@register.simple_tag
+def diff_line(line: Any) -> SafeString:
+    """One line of a unified difference: both numbers, the sign, the text."""
+    cell = line.shown
+    old = "" if line.kind == "add" else line.old.number
+    new = "" if line.kind == "del" else line.new.number
+    return format_html(
+        '<td class="diff__num">{}</td><td class="diff__num">{}</td>'
+        '<td class="diff__sign">{}</td><td class="diff__code">{}</td>',
+        old, new, cell.sign, _code(cell),
+    )  # fmt: skip
+
+
+def _cell(cell: Any) -> SafeString:
+    if cell.kind == "none":
+        return _NO_CELL
+    row = f"diff__row--{cell.kind}"
+    return format_html(
+        '<td class="diff__num {}">{}</td><td class="diff__code {}">{}</td>',
+        row, cell.number, row, _code(cell),
+    )  # fmt: skip
+
+
+_PARTS = {
+    "": "{}",
+    "changed": "<mark>{}</mark>",
+    "trailing": '<span class="diff__trail" title="white space at the end">{}</span>',
+}
+
+
+def _code(cell: Any) -> SafeString:
+    pieces = (format_html(_PARTS[part.kind], plain(part.text, 2_000)) for part in cell.parts)
+    return format_html_join("", "{}", ((piece,) for piece in pieces))
+
+
+@register.filter
+def doing(progress: Any) -> str:
+    """What an agent says that it does."""
+    if isinstance(progress, dict) and isinstance(progress.get("doing"), str):
+        return str(progress["doing"])
+    return json.dumps(progress, ensure_ascii=False, default=str)
+
+
+@register.filter
+def details(data: Any, limit: int = 300) -> str:
+    """An event's data on one line: `name=value`, the longest cut."""
+    if not isinstance(data, dict):
+        return plain(data, limit)
+    pairs = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value, default=str)}"
+        for name, value in data.items()
+        if value not in (None, "", {}, [])
+    )
+    return plain(" ".join(pairs), limit)
