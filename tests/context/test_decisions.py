@@ -30,7 +30,7 @@ def test_the_table_covers_every_status() -> None:
     assert all(moves <= set(DecisionStatus.values) for moves in MOVES.values())
 
 
-@pytest.mark.parametrize(("old", "new"), product(FIRST, DecisionStatus.values))
+@pytest.mark.parametrize(("old", "new"), [*product(FIRST, DecisionStatus.values)])
 def test_a_move_is_made_only_if_the_table_holds_it(change: Change, old: str, new: str) -> None:
     key = decide(change, old)
     move = {"decisions": [DecisionEntry(key=key, status=new)], "summary": "move"}

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel.problems import Invalid
 
@@ -125,7 +125,12 @@ FILES = st.dictionaries(
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, deadline=None)
+# Each example goes on from the rev where the one before it ended.
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(first=FILES, second=FILES)
 def test_git_applies_what_it_is_given(
     project: Project,
@@ -161,11 +166,11 @@ def _become(project: Project, agent: Agent, wanted: dict[str, tuple[str, str]]) 
 
 def _tree(folder: Path) -> dict[str, tuple[bytes, bool]]:
     return {
-        str(p.relative_to(folder)): (p.read_bytes(), os_executable(p))
+        str(p.relative_to(folder)): (p.read_bytes(), _executable(p))
         for p in folder.rglob("*")
         if p.is_file()
     }
 
 
-def os_executable(path: Path) -> bool:
+def _executable(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o100)
