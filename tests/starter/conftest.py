@@ -20,14 +20,27 @@ Toolbox = Callable[..., Answer]
 Repository = Callable[[Mapping[str, str]], Path]
 
 
+PACKAGES = "rope pytoolconfig platformdirs pytest _pytest pluggy iniconfig pygments packaging jwt"
+
+
+@pytest.fixture(scope="session")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages that programs and sample need, and none of this project's pytest plugins."""
+    folder = tmp_path_factory.mktemp("layer")
+    installed = Path(sysconfig.get_path("purelib"))
+    for name in PACKAGES.split():
+        (folder / name).symlink_to(installed / name)
+    return folder
+
+
 @pytest.fixture
-def toolbox(tmp_path: Path) -> Toolbox:
+def toolbox(tmp_path: Path, layer: Path) -> Toolbox:
     """Run a program of the toolbox as the sandbox does: a process, JSON in, JSON out."""
 
     def run(program: str, tree: Path, /, *, raw: bytes | None = None, **request: Any) -> Answer:
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": sysconfig.get_path("purelib"),
+            "PYTHONPATH": str(layer),
             "PYTHONDONTWRITEBYTECODE": "1",
             "GATEHOUSE_TREE": str(tree),
             "GATEHOUSE_WORKSPACE": str(tmp_path / "workspace"),

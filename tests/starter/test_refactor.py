@@ -71,7 +71,7 @@ def test_the_new_module_is_complete(moved: dict[str, Any]) -> None:
     assert "% 4096  # twelve bits\n" in text
     assert "# The code of a colour that nobody named.\nNO_COLOUR = 0\n" in text
     assert "import math" not in text
-    assert ".drawing" not in text
+    assert text.count("drawing") == 1
 
 
 def test_importers_and_patches_follow(moved: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def test_windows_line_ends_are_kept(toolbox: Toolbox, repository: Repository) ->
         ("T = {}\nT['x'] = 1\ndef a():\n    return T\n", "mutable_state"),
         ("def a():\n    return __name__\n", "not_movable"),
         ("def a():\n    return globals()\n", "not_movable"),
-        ("import sys\nif sys.argv:\n    def c(): ...\nelse:\n    c = 1\ndef a():\n    return c\n", "not_movable"),
+        ("if 1 > 0:\n    def c(): ...\nelse:\n    c = 1\ndef a():\n    return c\n", "not_movable"),
         ("def a():\n    return b\n\ndef b():\n    return a\n", "not_movable"),
         ("__all__ = ['a'] + ['b']\ndef a():\n    return 1\n", "not_movable"),
         ("def a(): return 1; x = 2\n", "unknown_name"),

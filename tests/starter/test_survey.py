@@ -167,4 +167,7 @@ def test_tests_are_not_taken_apart(toolbox: Toolbox, repository: Repository) -> 
 
 def test_colours_are_found_by_their_word(toolbox: Toolbox, repository: Repository) -> None:
     found = toolbox("survey", repository(SHAPES_REPOSITORY), module="drawing")["candidates"]
-    assert [c["target"] for c in found][:1] == ["src/shapes/colours.py"]
+    colours = next(c for c in found if c["group"] == "colour")
+    assert colours["target"] == "src/shapes/colours.py"
+    assert colours["along"] == ["NO_COLOUR"]
+    assert "_polished" in colours["names"]

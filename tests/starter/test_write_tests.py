@@ -49,7 +49,12 @@ def test_an_existing_test_file_is_never_overwritten(
     files = {
         "post/__init__.py": "",
         "post/money.py": "def cents(euros: int) -> int:\n    return euros * 100\n",
-        "tests/test_money.py": "from post.money import cents\ndef test_a(): assert cents(1) == 100\n",
+        "tests/test_money.py": """
+            from post.money import cents
+
+            def test_cents():
+                assert cents(1) == 100
+            """,
     }
     answer = toolbox("write_tests", repository(files), target="post/money.py", names=["cents"])
     assert list(answer["files"]) == ["tests/test_money_observed.py"]

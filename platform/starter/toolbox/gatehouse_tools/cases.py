@@ -94,7 +94,8 @@ def _history(event: Mapping[str, Any], module: str) -> list[Case]:
         imports |= set(first["imports"])
     else:
         return []
-    cases, methods = [], []
+    cases: list[Case] = []
+    methods: list[str] = []
     for step in rest:
         imports |= set(step["imports"])
         expression = _on(variable, step["method"], _texts(step))
@@ -198,7 +199,7 @@ def _pools(node: ast.FunctionDef) -> list[tuple[str, tuple[str, ...]]] | None:
     arguments = [*node.args.args, *node.args.kwonlyargs]
     count = len(node.args.args) - len(node.args.defaults)
     defaults = [None] * count + list(node.args.defaults) + list(node.args.kw_defaults)
-    if node.args.posonlyargs or node.args.vararg and not arguments:
+    if node.args.posonlyargs or (node.args.vararg and not arguments):
         return None
     pools = []
     for argument, default in zip(arguments, defaults, strict=True):

@@ -62,7 +62,7 @@ class Ground:
 
 
 def prepare(root: Path) -> Ground:
-    """Fake the installed distribution: metadata on the path, version files where they're missing."""
+    """Fake the installed distribution: its metadata on the path, generated version files."""
     metadata = Metadata(root)
     layout = find_layout(root, metadata)
     distribution = find_distribution(root, metadata, layout)
@@ -128,7 +128,7 @@ def run(
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_limit,  # noqa: PLW1509  no threads here
+            preexec_fn=_limit,
         )
         try:
             code: int | None = child.wait(timeout)

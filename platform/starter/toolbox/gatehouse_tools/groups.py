@@ -13,18 +13,20 @@ from pathlib import PurePosixPath
 from gatehouse_tools.module import Definition, Module, import_aliases
 
 EVERYWHERE = frozenset(
-    "__future__ typing typing_extensions dataclasses collections collections.abc functools abc enum"
-    " warnings logging sys os six itertools operator contextlib inspect types numbers string copy"
-    " textwrap pathlib attr attrs".split()
+    "__future__ math re time datetime string"
+    " typing typing_extensions dataclasses collections collections.abc functools abc"
+    " enum warnings logging sys os six itertools operator contextlib inspect types numbers"
+    " string copy textwrap pathlib attr attrs".split()
 )
 COMMON_WORDS = frozenset(
-    "get set has the and for from with make create build check new old add del remove update init"
-    " run main base abstract mixin error exception warning type value name item data info obj object"
-    " helper util function func method class module test default all any not none one two list dict"
-    " str int float bool bytes tuple args kwargs key file path iter next first last read write open"
-    " close load dump parse format print show handle process call apply find compute calc convert to"
-    " pass val post sorted attempt invalid valid moved based given like safe soft raw single multi"
-    " is in of on by as at or if no do self cls result other text line index count size length".split()
+    "get set has the and for from with make create build check new old add del remove update"
+    " init run main base abstract mixin error exception warning type value name item data info"
+    " obj object helper util function func method class module test default all any not none one"
+    " two list dict str int float bool bytes tuple args kwargs key file path iter next first"
+    " last read write open close load dump parse format print show handle process call apply"
+    " find compute calc convert to pass val post sorted attempt invalid valid moved based given"
+    " like safe soft raw single multi is in of on by as at or if no do self cls result other"
+    " text line index count size length".split()
 )
 # Modules of a repository's own that everything uses and that say nothing of what a group does.
 GENERAL = frozenset(
@@ -32,15 +34,38 @@ GENERAL = frozenset(
     " typing _typing models base core common version _version settings config globals".split()
 )
 DOING = {
-    "send": "sending", "open": "opening", "extract": "extraction", "render": "rendering", "encode": "encoding", "decode": "decoding",
-    "quote": "quoting", "escape": "escaping", "sign": "signing", "hash": "hashing",
-    "validate": "validation", "normalize": "normalization", "normalise": "normalisation",
-    "wrap": "wrapping", "sort": "sorting", "merge": "merging", "split": "splitting",
-    "match": "matching", "search": "searching", "filter": "filtering", "cache": "caching",
-    "contain": "containment", "resolve": "resolution", "serialize": "serialization",
-    "tokenize": "tokenization", "compare": "comparison", "derive": "derivation",
-    "prompt": "prompting", "group": "grouping", "partial": "partials", "bind": "binding",
-}  # fmt: skip
+    "send": "sending",
+    "open": "opening",
+    "extract": "extraction",
+    "render": "rendering",
+    "encode": "encoding",
+    "decode": "decoding",
+    "quote": "quoting",
+    "escape": "escaping",
+    "sign": "signing",
+    "hash": "hashing",
+    "validate": "validation",
+    "normalize": "normalization",
+    "normalise": "normalisation",
+    "wrap": "wrapping",
+    "sort": "sorting",
+    "merge": "merging",
+    "split": "splitting",
+    "match": "matching",
+    "search": "searching",
+    "filter": "filtering",
+    "cache": "caching",
+    "contain": "containment",
+    "resolve": "resolution",
+    "serialize": "serialization",
+    "tokenize": "tokenization",
+    "compare": "comparison",
+    "derive": "derivation",
+    "prompt": "prompting",
+    "group": "grouping",
+    "partial": "partials",
+    "bind": "binding",
+}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ SPOKEN = {
 
 def spoken_of(root: Path) -> list[str]:
     """Well-known test packages that the repository's tests import or use fixtures of."""
-    texts = []
+    texts: list[str] = []
     for path in python_files(root):
         if is_test(path) and len(texts) < MAX_TEST_FILES:
             source = read_source(root, path)

@@ -125,11 +125,9 @@ def _split_import(
             items = [f"{a.name} as {a.asname}" if a.asname else a.name for a in aliases]
             ordered = sorted(items, key=sort_key) if origin == new_origin else items
             texts.append(from_import(origin, ordered, width, remark.strip()))
-    if not (kept and new_origin.lower() < old_origin.lower()):
-        ordered_texts = texts
-    else:
-        ordered_texts = texts[::-1]
-    joined = "".join(ordered_texts).rstrip("\n").split("\n")
+    if kept and new_origin.lower() < old_origin.lower():
+        texts.reverse()
+    joined = "".join(texts).rstrip("\n").split("\n")
     return "\n".join(f"{indent}{line}" for line in joined)
 
 
@@ -178,9 +176,9 @@ def _setter_edits(source: Source, tree: ast.Module, package: str, move: Move) ->
         line = source.lines[first.lineno - 1]
         start, end = (_characters(line, c or 0) for c in (first.col_offset, first.end_col_offset))
         yield Edit(first.lineno, start, first.lineno, end, reference)
-    for origin, statement in needed.values():
-        indent = " " * origin.col_offset
-        last = origin.end_lineno or origin.lineno
+    for place, statement in needed.values():
+        indent = " " * place.col_offset
+        last = place.end_lineno or place.lineno
         column = len(source.lines[last - 1].rstrip("\r\n"))
         yield Edit(last, column, last, column, f"\n{indent}{statement}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from gatehouse_tools.hints import locked_versions, spoken_of
 from gatehouse_tools.layout import Metadata, read_ini
 from gatehouse_tools.protocol import Refusal
+from gatehouse_tools.reqfiles import requirement_files, requirement_lines
 
 try:
     from packaging.requirements import InvalidRequirement, Requirement
@@ -30,7 +31,6 @@ TEST_GROUPS = (
 WIDER_GROUPS = ("dev", "develop", "development", "all-tests", "ci", "qa")
 TEST_FILE = re.compile(r"(?:^|[-_./])(tests?|testing)(?:[-_.]|$)|requirements[-_]?test", re.I)
 WIDER_FILE = re.compile(r"(?:^|[-_./])(dev|develop|development|ci)(?:[-_.]|$)", re.I)
-MAX_INCLUDES = 40
 
 # Linters, documentation and release tools: named in wide groups, needed by no test.
 NOT_FOR_TESTS = frozenset(
@@ -177,7 +177,7 @@ def find_needs(root: Path, metadata: Metadata, own_name: str) -> Needs:
     if len(needs.sources) == before:
         _tox(root, needs, extras)
     if len(needs.sources) == before:
-        plain = _requirement_lines(root, "requirements.txt")
+        plain = requirement_lines(root, "requirements.txt")
         needs.add(plain, file="requirements.txt", what="requirements", narrow=False)
         needs.add(spoken_of(root), file="-", what="known packages that tests speak of", narrow=True)
     if "pytest" not in needs.wanted:
@@ -296,8 +296,8 @@ def _tests(
     lines = declared if isinstance(declared, list) else [declared]
     lines += (metadata.setup_cfg.get("options", "tests_require", fallback="") or "").splitlines()
     pending += needs.add(lines, file="setup.py", what="tests_require", narrow=narrow)
-    for file in _requirement_files(root, file_pattern):
-        found = _requirement_lines(root, file)
+    for file in requirement_files(root, file_pattern):
+        found = requirement_lines(root, file)
         pending += needs.add(found, file=file, what="requirements", narrow=narrow)
     _add_extras(needs, extras, pending, narrow=narrow)
 
@@ -347,47 +347,6 @@ def _group_lines(metadata: Metadata, names: tuple[str, ...]) -> list[Any]:
     return lines
 
 
-def _requirement_files(root: Path, pattern: re.Pattern[str]) -> Iterator[str]:
-    """Requirements files whose name says that they're for tests; a .in beside a .txt wins."""
-    folders = [
-        root,
-        *(root / n for n in ("requirements", "reqs", "requires", "tests", "test", "ci")),
-    ]
-    for folder in folders:
-        if not folder.is_dir() or folder.is_symlink():
-            continue
-        for path in sorted([*folder.glob("*.txt"), *folder.glob("*.in")]):
-            name = path.relative_to(root).as_posix()
-            if path.is_symlink() or (path.suffix == ".txt" and path.with_suffix(".in").exists()):
-                continue
-            named = "require" in name.lower() or folder.name in ("reqs", "requires")
-            if named and pattern.search(path.stem if folder.name != "tests" else name):
-                yield name
-
-
-def _requirement_lines(root: Path, file: str, seen: set[str] | None = None) -> list[str]:
-    seen = set() if seen is None else seen
-    if file in seen or len(seen) > MAX_INCLUDES:
-        return []
-    seen.add(file)
-    path = root / file
-    if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
-        return []
-    lines: list[str] = []
-    for raw in path.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
-        line = raw.strip()
-        include = re.match(r"(?:-r|--requirement)[ =]*(\S+)", line)
-        if include:
-            target = (path.parent / include[1]).resolve()
-            if target.is_relative_to(root.resolve()):
-                lines += _requirement_lines(
-                    root, target.relative_to(root.resolve()).as_posix(), seen
-                )
-        elif line and not line.startswith(("#", "-")):
-            lines.append(line)
-    return lines
-
-
 def _tox(root: Path, needs: Needs, extras: Mapping[str, tuple[str, list[Any]]]) -> None:
     """deps of [testenv]; lines for one factor (``py311: …``) and variables are left out."""
     section = read_ini(root / "tox.ini")
@@ -398,7 +357,7 @@ def _tox(root: Path, needs: Needs, extras: Mapping[str, tuple[str, list[Any]]]) 
             line = raw.strip()
             include = re.match(r"-r\s*(?:\{toxinidir\}/)?(\S+)", line)
             if include and ".." not in include[1]:
-                lines += _requirement_lines(root, include[1])
+                lines += requirement_lines(root, include[1])
             elif line and "{" not in line and not re.match(r"[\w!,{}-]+:\s", line):
                 lines.append(line)
         pending += needs.add(lines, file="tox.ini", what="deps of testenv", narrow=True)

@@ -13,7 +13,13 @@ from gatehouse_tools.layout import read_ini
 
 # Options that change what is collected or how modules are imported. All others (coverage,
 # parallel runs, reports, stopping early) say nothing about whether a test passes.
-KEPT = ("--import-mode", "--doctest-modules", "--doctest-glob", "--doctest-plus", "--pyargs")
+KEPT: tuple[str, ...] = (
+    "--import-mode",
+    "--doctest-modules",
+    "--doctest-glob",
+    "--doctest-plus",
+    "--pyargs",
+)
 KEPT += ("--ignore", "--ignore-glob", "--deselect", "--asyncio-mode", "--ds", "--dc", "--rootdir")
 KEPT += ("--doctest-continue-on-failure", "--doctest-ignore-import-errors", "--confcutdir")
 NEED_PLUGIN = {

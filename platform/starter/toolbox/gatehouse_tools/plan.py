@@ -168,7 +168,7 @@ def _check_staying(plan: Plan) -> None:
 
 
 def _changes(statement: Statement) -> set[str]:
-    """Names of objects that a top-level statement alters: ``X[k] = v``, ``X.a = v``, ``X.add(…)``."""
+    """Names of objects that a top-level statement alters: ``X[k] = v``, ``X.add(…)``."""
     node = statement.node
     if isinstance(node, Definition):
         return set()

@@ -97,6 +97,8 @@ def _is_relative(repository: Repository, path: str, name: str) -> bool:
     top = re.escape(name.split(".")[0])
     folder = PurePosixPath(path).parent
     own = repository.sources[path].text
+    if re.search(r"^if __name__ == ", own, re.M):
+        return False  # Run as a script, the file has no package to be relative to.
     near = "\n".join(
         s.text for p, s in repository.sources.items() if PurePosixPath(p).parent == folder
     )
@@ -139,6 +141,7 @@ def _mended_others(
     """Every other file that refers to what moved, and what was done to it."""
     plan, names = job.plan, job.names
     move = _move(job, texts)
+    may_follow = _may_follow(job, move, texts)
     changed: dict[str, str] = {}
     notes: list[str] = []
     for path, source in sorted(job.repository.sources.items()):
@@ -150,9 +153,10 @@ def _mended_others(
             what = [f"{mended.imports} imports"] * bool(mended.imports)
             what += [f"{mended.patches} patched names"] * bool(mended.patches)
             notes.append(f"{path}: {' and '.join(what)} now name {names.new}")
-        elif path in drafted.files and _may_follow(job, move, texts):
-            if ropemove.is_clean(source.text, drafted.files[path], names, move.moved):
-                changed[path] = drafted.files[path]
+        elif path in drafted.files and may_follow:
+            after = drafted.files[path]
+            if ropemove.is_clean(source.text, after, names, move.moved):
+                changed[path] = after
                 notes.append(f"{path}: references rewritten by rope")
     return changed, notes
 

@@ -156,11 +156,9 @@ def is_clean(before: str, after: str, names: Names, moved: frozenset[str]) -> bo
     own_import = re.compile(
         rf"^\s*(?:from|import)\b.*\b{re.escape(names.old.rsplit('.', 1)[-1])}\b"
     )
-    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
-        if line[:2] in ("- ", "+ ") and line[2:].strip():
-            if not spoken.search(line[2:]) and not own_import.search(line[2:]):
-                return False
-    return True
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0))[2:]
+    changed = [line[1:] for line in lines if line[:1] in "+-" and line[1:].strip()]
+    return all(spoken.search(line) or own_import.search(line) for line in changed)
 
 
 def _imported(tree: ast.Module) -> set[str]:

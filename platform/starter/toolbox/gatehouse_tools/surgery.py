@@ -78,7 +78,7 @@ def _imports(plan: Plan, style: Style) -> str:
         piece = _used_part(module, statement, plan, style)
         if not piece:
             continue
-        between = module.source.lines[last.end : statement.start - 1] if last else []
+        between = module.source.lines[last.end if last else 0 : statement.start - 1]
         apart = any(not line.strip() for line in between) or not statement.is_import
         text += ("\n" if last and apart else "") + piece
         last = statement

@@ -182,7 +182,8 @@ def _fit(line: str, indent: int) -> str:
         sign = bare[len("assert ") + len(left) : len(bare) - len(right)]
         if len(f"{left}{sign}") + inner < WIDTH - 12:
             return f"{lead}assert {left}{sign}{wrapped(right, inner, 0)}"
-        return f"{lead}result = {wrapped(left, inner, 0)}\n{' ' * inner}{_fit(f'assert result{sign}{right}', inner)}"
+        rest = _fit(f"assert result{sign}{right}", inner)
+        return f"{lead}result = {wrapped(left, inner, 0)}\n{' ' * inner}{rest}"
     if isinstance(node, ast.Assign):
         target, _, value = bare.partition(" = ")
         return f"{lead}{target} = {wrapped(value, inner, 0)}"
@@ -209,7 +210,8 @@ def wrapped(text: str, indent: int, width: int) -> str:
         opening, closing = segment(node.func) + "(", ")"
     elif isinstance(node, ast.List | ast.Tuple | ast.Set) and node.elts:
         items = [segment(e) for e in node.elts]
-        opening, closing = {"List": "[]", "Tuple": "()", "Set": "{}"}[type(node).__name__]
+        brackets = {"List": ("[", "]"), "Tuple": ("(", ")"), "Set": ("{", "}")}
+        opening, closing = brackets[type(node).__name__]
     elif isinstance(node, ast.Dict) and node.keys:
         pairs = zip(node.keys, node.values, strict=True)
         items = [f"{segment(k)}: {segment(v)}" for k, v in pairs if k is not None]

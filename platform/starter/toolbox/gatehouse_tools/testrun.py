@@ -81,7 +81,7 @@ class Tally:
 
 
 def answer(request: Mapping[str, Any]) -> Answer:
-    """{paths?, timeout?, overlay?} to the counts; 50 failures and 5,000 tests are listed at most."""
+    """{paths?, timeout?, overlay?} to the counts; at most 50 failures, 5,000 tests listed."""
     root = materialise(request)
     paths = protocol.strings(request, "paths")
     for path in paths:

@@ -139,7 +139,7 @@ def _cases(subject: Subject, clock: Clock) -> list[Case]:
 def _evenly(cases: Sequence[Case]) -> list[Case]:
     """The first of every function, then the second of every function, and so on."""
     counts: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, Case]] = []
     for case in cases:
         counts[case.name] = counts.get(case.name, 0) + 1
         ranked.append((counts[case.name], len(ranked), case))

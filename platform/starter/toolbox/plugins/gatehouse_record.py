@@ -24,20 +24,21 @@ class Recorder:
     def __init__(self, subject):
         self.subject = subject
         self.codes = {}
+        self.unwritable = 0
         self.defaults = {}
         self.counts = {}
         self.looked = {}
         self.seen = set()
         self.instances = {}
         self.busy = False
-        self.file = open(subject["record"], "a", encoding="utf-8")
+        self.file = open(subject["record"], "a", encoding="utf-8")  # noqa: SIM115
         self.owner = os.getpid()
 
     def find(self):
         """The code objects to watch; False until the module is there."""
         try:
             module = importlib.import_module(self.subject["module"])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the repository may raise anything
             print(
                 f"gatehouse: {self.subject['module']} can't be imported: {error!r}", file=sys.stderr
             )
@@ -73,8 +74,8 @@ class Recorder:
         self.busy = True
         try:
             self.note(frame)
-        except Exception:  # noqa: S110  a value whose own methods raise is not recorded
-            pass
+        except Exception:  # noqa: BLE001  a value whose own methods raise
+            self.unwritable += 1
         finally:
             self.busy = False
 

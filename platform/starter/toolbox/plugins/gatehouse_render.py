@@ -15,6 +15,7 @@ import types
 import uuid
 
 MAX_TEXT = 240
+IN_TESTS = ("tests", "test", "conftest", "testing")
 MAX_DEPTH = 5
 MAX_ITEMS = 12
 
@@ -127,7 +128,8 @@ def _fields(value, kind):
 def _moment(value, imports):
     imports.add("import datetime")
     if isinstance(value, datetime.timedelta):
-        return f"datetime.timedelta(days={value.days}, seconds={value.seconds}, microseconds={value.microseconds})"
+        parts = [f"{n}={getattr(value, n)}" for n in ("days", "seconds", "microseconds")]
+        return f"datetime.timedelta({', '.join(p for p in parts if not p.endswith('=0'))})"
     if isinstance(value, datetime.datetime):
         parts = [
             value.year,
@@ -146,7 +148,7 @@ def _moment(value, imports):
     else:
         parts, name = [value.year, value.month, value.day], "date"
     zone = getattr(value, "tzinfo", None)
-    if zone is not None and zone is not datetime.timezone.utc:
+    if zone is not None and zone is not datetime.UTC:
         raise Unrenderable("a time zone other than UTC")
     suffix = ", tzinfo=datetime.timezone.utc" if zone else ""
     return f"datetime.{name}({', '.join(map(str, parts))}{suffix})"
@@ -160,10 +162,8 @@ def _reference(value, imports):
     if module == "builtins":
         return name
     module = PUBLIC.get((module, name), module)
-    if any(
-        part in ("tests", "test", "conftest", "testing") or part.startswith("test_")
-        for part in module.split(".")
-    ):
+    parts = module.split(".")
+    if any(part in IN_TESTS or part.startswith("test_") for part in parts):
         raise Unrenderable("defined in a test")
     try:
         found = getattr(importlib.import_module(module), name, None)
@@ -171,7 +171,7 @@ def _reference(value, imports):
         raise Unrenderable(f"{module} can't be imported") from error
     if found is not value:
         raise Unrenderable("not what its name says")
-    if any(part.startswith("_") for part in module.split(".")) and module not in SUBJECT:
+    if any(part.startswith("_") for part in parts) and module not in SUBJECT:
         raise Unrenderable("from a private module")
     imports.add(f"from {module} import {name}")
     return name
