@@ -249,9 +249,8 @@ def _add_pack(common: Path, out: Path, name: str) -> None:
     with _opened(common, "objects", "pack") as pack:
         # The index last: git takes a pack into use when its index is there.
         for suffix in ("pack", "idx"):
-            file = f"pack-{name}.{suffix}"
-            with _plain(out / file) as source:
-                _write(pack, file, source, owner, mode=0o444)
+            with _plain(out / suffix) as source:
+                _write(pack, f"pack-{name}.{suffix}", source, owner, mode=0o444)
 
 
 def _write(fd: int, name: str, source: Any, owner: os.stat_result, *, mode: int) -> None:

@@ -11,25 +11,25 @@ SCRATCH = "/workspace/scratch.git"
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    name = f"refs/heads/{request['branch']}"
-    if tried(REPOSITORY, "check-ref-format", name).returncode:
+    reference = f"refs/heads/{request['branch']}"
+    if tried(REPOSITORY, "check-ref-format", reference).returncode:
         raise Refusal("invalid_branch", f"{request['branch']!r} is no name of a branch.")
-    if tried(REPOSITORY, "rev-parse", "-q", "--verify", name).returncode:
+    if tried(REPOSITORY, "rev-parse", "-q", "--verify", reference).returncode:
         raise Refusal("unknown_branch", f"There is no branch {request['branch']!r}.")
-    commit = line(REPOSITORY, "rev-parse", "--verify", f"{name}^{{commit}}")
-    taken = gitdir.read(gitdir.SOURCE, name).strip() or gitdir.packed(name)
+    commit = line(REPOSITORY, "rev-parse", "--verify", f"{reference}^{{commit}}")
+    taken = gitdir.read(gitdir.SOURCE, reference).strip() or gitdir.packed(reference)
     if taken and taken != commit:
         raise Refusal("branch_taken", f"Its branch {request['branch']!r} holds another commit.")
-    refuse_folder(name)
+    refuse_folder(reference)
     wanted = f"{commit}\n"
     base = line(REPOSITORY, "rev-parse", "--verify", "refs/gatehouse/base")
     if knows(base, len(commit)):
         wanted += f"^{base}\n"
-    found = git(
-        REPOSITORY, "pack-objects", "--revs", "--quiet", "--delta-base-offset", "--threads=1",
-        "--shallow", f"{OUT}/pack", stdin=wanted.encode(),
-    )  # fmt: skip
-    return {"commit": commit, "pack": found.decode().strip(), "there": bool(taken)}
+    words = ["--revs", "--quiet", "--delta-base-offset", "--threads=1", "--shallow", "--stdout"]
+    with open(f"{OUT}/pack", "wb") as file:
+        file.write(git(REPOSITORY, "pack-objects", *words, stdin=wanted.encode()))
+    name = line(REPOSITORY, "index-pack", "-o", f"{OUT}/idx", f"{OUT}/pack")
+    return {"commit": commit, "pack": name, "there": bool(taken)}
 
 
 def refuse_folder(name: str) -> None:
@@ -45,7 +45,7 @@ def refuse_folder(name: str) -> None:
 
 
 def knows(base: str, digits: int) -> bool:
-    """Whether the other repository still has everything that the base reaches."""
+    """Whether the other repository still has the base commit and its files."""
     kind = "sha256" if digits == 64 else "sha1"
     git(SCRATCH, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
     with open(f"{SCRATCH}/objects/info/alternates", "w") as file:

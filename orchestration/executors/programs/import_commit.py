@@ -5,7 +5,6 @@ filter of it runs, nothing in it is written.
 """
 
 import json
-import os
 from typing import Any
 
 from . import gitdir
@@ -13,7 +12,6 @@ from .plumbing import Refusal, git, line, serve, tried
 
 REPOSITORY = "/repository"
 OUT = "/out"
-SCRATCH = "/workspace/scratch.git"
 # Path, mode, object, size.
 Listed = tuple[str, str, str, int]
 
@@ -22,7 +20,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     commit, branch = gitdir.head()
     branch = branch or "main"
     kind = "sha256" if len(commit) == 64 else "sha1"
-    borrow(kind)
     copy(commit, kind)
     git(REPOSITORY, "update-ref", f"refs/heads/{branch}", commit)
     git(REPOSITORY, "update-ref", "refs/gatehouse/base", commit)
@@ -33,35 +30,28 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"commit": commit, "branch": branch, "date": int(date or 0), "skipped": skipped}
 
 
-def borrow(kind: str) -> None:
-    """A repository of ours that reads the source's objects, and nothing else of it."""
-    git(SCRATCH, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
-    with open(f"{SCRATCH}/objects/info/alternates", "w") as file:
-        file.write(f"{gitdir.SOURCE}/objects\n")
-    found = gitdir.shallow()
-    if found:
-        with open(f"{SCRATCH}/shallow", "w") as file:
-            file.write("".join(f"{each}\n" for each in found))
-
-
 def copy(commit: str, kind: str) -> None:
-    if tried(SCRATCH, "cat-file", "-t", commit).stdout.strip() != b"commit":
+    """Take over what the commit reaches, from objects that are only borrowed for it."""
+    git(REPOSITORY, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
+    left_out = gitdir.shallow()
+    if left_out:
+        with open(f"{REPOSITORY}/shallow", "w") as file:
+            file.write("".join(f"{each}\n" for each in left_out))
+    borrowed = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{gitdir.SOURCE}/objects"}
+    found = tried(REPOSITORY, "cat-file", "-t", commit, extra=borrowed)
+    if found.stdout.strip() != b"commit":
         raise Refusal(
             "incomplete",
             f"Commit {commit} isn't among its objects. A clone that borrows objects "
             "(--shared, --reference) or leaves some out (--filter) has to be made whole first.",
         )
-    git(REPOSITORY, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
+    words = ["--revs", "--quiet", "--delta-base-offset", "--threads=1", "--shallow"]
+    pack = f"{REPOSITORY}/objects/pack/pack"
+    wanted = f"{commit}\n".encode()
     try:
-        git(
-            SCRATCH, "pack-objects", "--revs", "--quiet", "--delta-base-offset", "--threads=1",
-            "--shallow", f"{REPOSITORY}/objects/pack/pack", stdin=f"{commit}\n".encode(),
-        )  # fmt: skip
+        git(REPOSITORY, "pack-objects", *words, pack, stdin=wanted, extra=borrowed)
     except Refusal as refusal:
         raise Refusal("incomplete", f"Its history is damaged or incomplete. {refusal}") from None
-    if os.path.exists(f"{SCRATCH}/shallow"):
-        with open(f"{SCRATCH}/shallow") as old, open(f"{REPOSITORY}/shallow", "w") as new:
-            new.write(old.read())
 
 
 def listed(commit: str, limit: int) -> tuple[list[Listed], list[tuple[str, str]]]:
