@@ -10,20 +10,16 @@ import asyncio
 import json
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from a2wsgi import WSGIMiddleware
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from kernel.problems import CONTENT_TYPE, TooLarge
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from portal.bridge import Bridge, Message, Receive, Scope, Send, Wsgi
 
 THREADS = 24
 LONGEST_WAIT = 60.0
@@ -55,8 +51,8 @@ class Reply:
 class Shell:
     """An ASGI application that runs a WSGI application in a bounded pool of threads."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], *, body_limit: int) -> None:
-        self.inner: Any = WSGIMiddleware(wsgi, workers=THREADS)
+    def __init__(self, wsgi: Wsgi, *, body_limit: int) -> None:
+        self.bridge = Bridge(wsgi, threads=THREADS)
         self.body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,8 +62,11 @@ class Shell:
         2. find out how long the caller would wait;
         3. answer at once, or ask until there is something to tell.
         """
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
         if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+            await send({"type": "websocket.close", "code": 1000})
             return
         try:
             body = await self._body(scope, receive)
@@ -81,7 +80,7 @@ class Shell:
         if seconds > 0:
             await self._waiting(scope, body, receive, send, seconds)
         else:
-            await self.inner(scope, _replay(body), send)
+            await self.bridge(scope, body, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body. Raises TooLarge without ever holding more than the limit."""
@@ -131,7 +130,7 @@ class Shell:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self.inner(dict(scope), _replay(body), keep)
+        await self.bridge(scope, body, keep)
         return Reply(tuple(messages))
 
 
@@ -172,11 +171,11 @@ def _headers(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> list[tuple[
     return [*kept, (b"content-length", str(len(body)).encode())]
 
 
-def _replay(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
+async def _live(receive: Receive, send: Send) -> None:
+    """The server's own start and end; nothing here has to be begun or ended."""
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})
 
 
 async def _disconnect(receive: Receive) -> None:

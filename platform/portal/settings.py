@@ -108,6 +108,8 @@ def _database(url: str) -> dict[str, object]:
                     "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728; PRAGMA cache_size=-4000"
                 ),
             },
+            # Threads are pooled, so connections are few, and opening one costs more than a query.
+            "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", 600),
             # A file, so that threads of the tests see one database, and one for each test process.
             "TEST": {"NAME": env.text("TEST_DATABASE") or VAR / f"test-{os.getpid()}.sqlite3"},
         }

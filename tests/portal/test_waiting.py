@@ -184,3 +184,15 @@ def test_what_was_asked_for_is_bounded(query: str, seconds: float) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"wait": [1]}', b'{"wait"', b'{"wait": "never"}'])
 def test_a_claim_that_makes_no_sense_does_not_wait(body: bytes) -> None:
     assert wish(request("POST", "/api/v1/tasks/claim/"), body) == 0
+
+
+def test_a_long_response_is_sent_while_it_is_made() -> None:
+    def long(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        start("200 OK", [("Content-Type", "text/plain")])
+        yield from (b"x" * 300_000 for _ in range(10))
+
+    client = Client()
+    asyncio.run(Shell(long, body_limit=LIMIT)(request(), client.receive, client.send))
+    assert len(client.body) == 3_000_000
+    assert len(client.sent) > 5
+    assert client.sent[-1]["more_body"] is False
