@@ -13,9 +13,9 @@ from portal.people import SignIn
 from registry.models import Team, User
 
 STARTER = Path(settings.ROOT) / "platform" / "starter" / "catalogue"
-# The first people. The member joins the team that the starter catalogue's agents belong to.
+# The first people, and the team that the member joins.
 ADMIN, REVIEWER, MEMBER = "admin", "reviewer", "member"
-FIRST_TEAM = "platform-team"
+FIRST_TEAM = "search"
 
 
 @dataclass(frozen=True)
