@@ -5,5 +5,16 @@ from orchestration.runs.performing import perform
 from orchestration.runs.recovery import recover
 from orchestration.runs.starting import fork, start, version_of
 from orchestration.runs.steering import cancel, resume
+from orchestration.runs.verifying import verify
 
-__all__ = ["advance", "cancel", "fork", "perform", "recover", "resume", "start", "version_of"]
+__all__ = [
+    "advance",
+    "cancel",
+    "fork",
+    "perform",
+    "recover",
+    "resume",
+    "start",
+    "verify",
+    "version_of",
+]

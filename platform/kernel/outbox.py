@@ -57,6 +57,7 @@ def drop(topic: str, subject_id: UUID) -> None:
 
 def nudge(row_id: UUID, topic: str) -> None:
     """Wake a worker for the row. A broker that is away loses nothing: the sweep finds the row."""
+    crash.point("outbox.nudging")
     try:
         wiring.nudge(row_id, topic)
     except Exception as error:  # noqa: BLE001 - recorded; the row stays and the sweep delivers it
