@@ -84,7 +84,7 @@ class _Read(TabularInline):  # type: ignore[misc]
 
 class VoteInline(_Read):
     model = Vote
-    fields = ("user_name", "decision", "comment", "fields", "created_at")
+    fields = readonly_fields = ("user_name", "decision", "comment", "fields", "created_at")
 
 
 @admin.register(Approval)
