@@ -90,13 +90,9 @@ class FileVersion(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["project", "rev"]),
-            # Each path that ever was, once: a past rev is read through it, path by path, instead
-            # of through every version of every path.
-            models.Index(
-                fields=["project", "path"],
-                condition=models.Q(version=1),
-                name="file_version_first",
-            ),
+            # First versions by rev are each path that there was, once: a past rev is read through
+            # them, path by path, instead of through every version of every path.
+            models.Index(fields=["project", "version", "rev"], name="file_version_births"),
         ]
 
     def __str__(self) -> str:
