@@ -30,7 +30,8 @@ def merge(platform: Platform) -> dict[str, Any]:
 
 def _message(code: dict[str, Any], tests: dict[str, Any]) -> str:
     return (
-        f"{code['summary']}\n\n"
+        f"Move {code['candidate']['group']} to {code['target']}\n\n"
+        f"{code['summary']}\n"
         f"Moved {', '.join(code['moved'][:20])} from {code['module']} to {code['target']}.\n"
         f"Tests: {tests['tests']['after']['passed']} passed, "
         f"{tests['tests']['after']['failed']} failed; {tests['written']} written."
