@@ -33,11 +33,14 @@ def read(root: str, path: str, *, required: bool = False) -> str:
         return ""
     finally:
         os.close(folder)
-    with os.fdopen(fd, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             return ""
-        return file.read(LARGEST).decode("utf-8", errors="surrogateescape")
+        with os.fdopen(os.dup(fd), "rb") as file:
+            return file.read(LARGEST).decode("utf-8", errors="surrogateescape")
+    finally:
+        os.close(fd)
 
 
 def packed(wanted: str) -> str:
