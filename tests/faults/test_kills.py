@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_again_and_again_gets_there(driver: Driver, eve
 
 
 def test_kills_at_random_moments(driver: Driver) -> None:
-    for _ in range(5):
+    for _ in range(3):
         run = driver("start")["run"]
         for restart in range(3):
             working = driver("work", run=run, ahead=restart * PAST, background=True)
