@@ -17,7 +17,6 @@ from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from kernel.problems import CONTENT_TYPE, TooLarge
 
 from portal.bridge import Bridge, Message, Receive, Scope, Send, Wsgi
 
@@ -69,21 +68,19 @@ class Shell:
             await send({"type": "websocket.close", "code": 1000})
             return
         try:
-            body = await self._body(scope, receive)
+            body, length = await self._body(receive)
         except Disconnected:
             return
-        except TooLarge as problem:
-            await _refuse(problem, send)
-            return
-        scope["headers"] = _headers(scope["headers"], body)
+        scope["headers"] = _headers(scope["headers"], length)
         seconds = wish(scope, body)
         if seconds > 0:
             await self._waiting(scope, body, receive, send, seconds)
         else:
             await self.bridge(scope, body, send)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """The whole body. Raises TooLarge without ever holding more than the limit."""
+    async def _body(self, receive: Receive) -> tuple[bytes, int]:
+        """The whole body and its length. Of one over the limit nothing is kept but the length, by
+        which the application refuses it (kernel.middleware.BodyLimitMiddleware)."""
         kept, size, more = bytearray(), 0, True
         while more:
             message = await receive()
@@ -97,13 +94,7 @@ class Shell:
                 break
             else:
                 kept.clear()
-        if size > self.body_limit:
-            raise TooLarge(
-                f"The body is larger than the {self.body_limit} bytes that are accepted. "
-                "Send less at once.",
-                extra={"limit": self.body_limit},
-            )
-        return bytes(kept)
+        return bytes(kept), size
 
     async def _waiting(
         self, scope: Scope, body: bytes, receive: Receive, send: Send, seconds: float
@@ -158,7 +149,7 @@ def _seconds(value: Any) -> float:
     return min(max(seconds, 0.0), LONGEST_WAIT) if math.isfinite(seconds) else 0.0
 
 
-def _headers(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> list[tuple[bytes, bytes]]:
+def _headers(headers: Iterable[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
     """The headers as WSGI may see them: with the length that was read, and no underscores.
 
     WSGI can't tell `X_Forwarded_Proto` from `X-Forwarded-Proto`, so a client could pose as a proxy.
@@ -168,7 +159,7 @@ def _headers(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> list[tuple[
         for name, value in headers
         if b"_" not in name and name.lower() not in (b"content-length", b"transfer-encoding")
     ]
-    return [*kept, (b"content-length", str(len(body)).encode())]
+    return [*kept, (b"content-length", str(length).encode())]
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -188,17 +179,6 @@ def _without_mark(message: Message) -> Message:
         return message
     headers = [(name, value) for name, value in message["headers"] if name.lower() != HEADER]
     return {**message, "headers": headers}
-
-
-async def _refuse(problem: TooLarge, send: Send) -> None:
-    content = json.dumps(problem.as_json()).encode()
-    headers = [
-        (b"content-type", CONTENT_TYPE.encode()),
-        (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")

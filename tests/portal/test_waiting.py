@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from portal import asgi
 from portal.asgi import LONGEST_WAIT, THREADS, Shell, wish
 
 LIMIT = 1000
@@ -149,15 +150,21 @@ def test_a_claim_waits_by_its_body_which_is_replayed_each_time() -> None:
 
 
 @pytest.mark.parametrize("pieces", [(b"x" * (LIMIT + 1),), (b"x" * 600, b"x" * 600)])
-def test_a_body_over_the_limit_is_refused_before_the_application_sees_it(
+def test_of_a_body_over_the_limit_the_application_sees_the_length_alone(
     pieces: tuple[bytes, ...],
 ) -> None:
     door, client = Door(), Client(*pieces)
     ask(door, request("POST"), client)
-    assert client.status == 413
-    assert client.headers[b"content-type"] == b"application/problem+json"
-    assert json.loads(client.body)["reason"] == "too_large"
-    assert door.calls == []
+    assert door.bodies == [b""]
+    assert int(door.calls[0]["CONTENT_LENGTH"]) == sum(map(len, pieces))
+
+
+def test_the_platform_refuses_such_a_body_whether_its_length_was_announced_or_not() -> None:
+    for headers in ({"content-length": "20000000"}, {"transfer-encoding": "chunked"}):
+        client = Client(*[b"x" * 1_000_000] * 20)
+        asyncio.run(asgi.application(request("POST", **headers), client.receive, client.send))
+        assert client.status == 413
+        assert json.loads(client.body)["reason"] == "too_large"
 
 
 def test_the_application_sees_the_length_that_was_read() -> None:

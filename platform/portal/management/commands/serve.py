@@ -7,8 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from kernel import env
+from kernel.problems import Problem
 
-from portal import catalogue, installation, server, welcome
+from portal import catalogue, demo, installation, server, welcome
 from portal.installation import Prepared
 
 
@@ -48,15 +50,15 @@ class Command(BaseCommand):
 def _started(prepared: Prepared, *, setup: bool) -> None:
     """What happens once the server answers: the welcome, and a new home's first run."""
     welcome.show(settings.BASE_URL, prepared)
-    if setup:
+    if setup and env.flag("FIRST_RUN", default=True):
         _first_run()
 
 
 def _first_run() -> None:
     try:
-        from portal import demo  # noqa: PLC0415 - until the journey is whole
-    except ImportError:
+        first = demo.first_run()
+    except Problem as problem:
+        welcome.tell(f"The first run couldn't be started: {problem.detail}")
         return
-    first = demo.first_run()
     if first is not None:
         welcome.tell(f"The first run is on its way to its reviewer: {first.url}")
