@@ -230,3 +230,11 @@ def test_the_pages_are_paged(change: Change, api: Client, alice: User) -> None:
     assert b"Change 2<" in second.content
     found = api(alice).get("/projects/auth-refactor/?q=F0249")
     assert found.content.count(b"/projects/auth-refactor/files/") == 1
+
+
+def test_a_search_goes_on_over_pages(change: Change, api: Client, alice: User) -> None:
+    change({f"a&b {n:03}": "1" for n in range(120)}, kind="import")
+    first = api(alice).get("/projects/auth-refactor/?q=a%26b").content.decode()
+    assert 'href="?files=2&amp;q=a%26b"' in first
+    second = api(alice).get("/projects/auth-refactor/?files=2&q=a%26b")
+    assert second.content.count(b"/projects/auth-refactor/files/") == 20
