@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Prefetch, Q, QuerySet, Sum
+from django.db.models import DateTimeField, F, Prefetch, Q, QuerySet, Sum, Value
 from kernel import clock, money
 from kernel.problems import Problem
 
@@ -265,12 +265,12 @@ def spent_by_run(run_id: UUID) -> int:
     return int(found["total"] or 0)
 
 
-def current(budget: Budget, at: datetime) -> Account:
-    """The account of the period that `at` lies in; a fresh, unsaved one where nothing happened.
+def current(budget: Budget) -> Account:
+    """The account of this period; a fresh, unsaved one where nothing happened.
 
-    Reads `budget.current`, the accounts of the periods now, where a list has fetched them for all.
+    Where `with_current` fetched the budget, its clock and its accounts are used.
     """
-    start = period_start(budget.period, at)
+    start = period_start(budget.period, getattr(budget, "as_of", None) or clock.now())
     fetched: list[Account] | None = getattr(budget, "current", None)
     rows = budget.accounts.filter(period_start=start) if fetched is None else fetched
     found = next((each for each in rows if each.period_start == start), None)
@@ -278,7 +278,8 @@ def current(budget: Budget, at: datetime) -> Account:
 
 
 def with_current(rows: QuerySet[Budget], at: datetime) -> QuerySet[Budget]:
-    """The budgets, each with its accounts of the periods now as `current`: one query for all."""
+    """The budgets as of `at`, each with its accounts of the periods then: one query for all."""
     starts = [period_start(period, at) for period in Period.values]
     accounts = Account.objects.filter(period_start__in=starts)
-    return rows.prefetch_related(Prefetch("accounts", queryset=accounts, to_attr="current"))
+    fetched = Prefetch("accounts", queryset=accounts, to_attr="current")
+    return rows.annotate(as_of=Value(at, output_field=DateTimeField())).prefetch_related(fetched)

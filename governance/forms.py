@@ -26,7 +26,9 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     """A policy, its document typed as YAML."""
 
     document = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false"}),
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 24, "spellcheck": "false", "class": "font-mono"}
+        ),
         help_text="The selector (applies_to) and the rules, as YAML.",
         max_length=documents.MAX_TEXT,
         strip=False,

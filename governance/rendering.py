@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernel import clock, money
+from kernel import money
 from kernel.actor import Actor
 
 from governance import approvals, budgets
@@ -83,7 +83,7 @@ def whole_policy(row: Policy) -> dict[str, Any]:
 
 def budget(row: Budget) -> dict[str, Any]:
     """A budget with what its current period has spent and holds."""
-    state = budgets.current(row, clock.now())
+    state = budgets.current(row)
     left = row.limit_micros - state.spent_micros - state.held_micros
     return {
         "name": row.name,

@@ -64,11 +64,15 @@ class AuditEventAdmin(HappeningAdmin):
     """The log, the newest first. Every way in has an index, so that a page of ten million lines
     costs what a page of ten thousand costs."""
 
-    list_display = ("at", "event", "actor", "target", "on_behalf_of")
+    list_display = ("moment", "event", "actor", "target", "on_behalf_of")
     list_filter = (ByEvent, ByActor, ByTarget, Since, Until)
     list_filter_submit = True
     search_fields = ("target_name",)
     search_help_text = "A whole name or id: who acted, or what was acted on."
+
+    @display(description="at (UTC)")
+    def moment(self, line: AuditEvent) -> str:
+        return f"{line.at:%Y-%m-%d %H:%M:%S}"
 
     @display(description="actor")
     def actor(self, line: AuditEvent) -> str:

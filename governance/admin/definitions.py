@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet, Value
 from django.forms import Form
 from django.http import HttpRequest
 from kernel import clock, money
@@ -114,7 +114,12 @@ class GrantAdmin(DefinitionAdmin):
         label={"live": "success", "revoked": "danger", "ended": "warning", "not yet": "info"},
     )
     def state(self, grant: Grant) -> str:
-        return grants.state(grant, clock.now())
+        return grants.state(grant, grant.as_of)  # type: ignore[attr-defined]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        now = Value(clock.now(), output_field=DateTimeField())
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(as_of=now)
+        return rows
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: Any) -> None:
         if isinstance(obj, Grant) and not change:
@@ -147,8 +152,8 @@ class BudgetAdmin(DefinitionAdmin):
 
     @display(description="spent now")
     def spent(self, budget: Budget) -> str:
-        return money.text(budgets.current(budget, clock.now()).spent_micros)
+        return money.text(budgets.current(budget).spent_micros)
 
     @display(description="held now")
     def held(self, budget: Budget) -> str:
-        return money.text(budgets.current(budget, clock.now()).held_micros)
+        return money.text(budgets.current(budget).held_micros)
