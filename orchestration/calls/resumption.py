@@ -28,6 +28,10 @@ SENTENCES = {
 }
 
 
+class MovedOn(Exception):
+    """Another process has gone on with the call."""
+
+
 def resume(approval_id: UUID) -> None:
     """Go on with the call of a closed approval; the receiver of `approval.closed`.
 
@@ -48,7 +52,7 @@ def resume(approval_id: UUID) -> None:
             return
         try:
             settlement.settle(execute(readmit(call, approval)))
-        except (Refused, Parked):
+        except (Refused, Parked, MovedOn):
             # The row says so; nobody waits for an answer here.
             return
 
@@ -60,6 +64,7 @@ def readmit(call: ToolCall, approval: Approval) -> Admitted:
     2. use the approval, once, for exactly what was shown;
     3. move the same row on, and reserve last: one transaction;
     4. say no, or ask again, outside of it (raises Refused, Parked).
+    Raises MovedOn where another process has taken the row.
     """
     case = _case(call)
     decision = consider(case, approval=approvals.fact(approval))
@@ -93,7 +98,9 @@ def _case(call: ToolCall) -> Case:
 
 
 def _moved(call: ToolCall, case: Case, decision: Decision, approval: Approval) -> Decision:
-    rows = ToolCall.objects.filter(id=call.id, status=CallStatus.AWAITING_APPROVAL)
+    rows = ToolCall.objects.filter(
+        id=call.id, approval=approval, status=CallStatus.AWAITING_APPROVAL
+    )
     held = {
         "status": CallStatus.ADMITTED,
         "lease_until": case.at + admission.LEASE,
@@ -102,7 +109,7 @@ def _moved(call: ToolCall, case: Case, decision: Decision, approval: Approval) -
         "effect": decision.effect,
     }
     if not rows.update(**held):
-        raise transaction.TransactionManagementError("the call was resumed by another process")
+        raise MovedOn(call.id)
     for name, value in held.items():
         setattr(call, name, value)
     no = decision.no

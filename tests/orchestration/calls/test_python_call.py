@@ -10,7 +10,7 @@ from tests.governance.rows import make_policy
 from tests.orchestration.calls.conftest import Post
 from tests.orchestration.calls.rows import make_budget
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def test_code_runs_in_the_sandbox_and_its_output_comes_back(tool: Tool, post: Post) -> None:

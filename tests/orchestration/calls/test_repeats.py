@@ -12,7 +12,7 @@ from registry.models import Agent, Tool
 from tests import factories
 from tests.orchestration.calls.conftest import Post
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def test_a_repeated_call_runs_once_and_gives_the_recorded_answer(tool: Tool, post: Post) -> None:
