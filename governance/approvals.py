@@ -51,42 +51,43 @@ def open(
     allow_changes: bool = False,
     deadline: datetime | None = None,
 ) -> Approval:
-    """Put a question to `reviewers` (`{"role": …}`, `{"team": …}`, `{"users": […]}`, or
-    `{"each": […]}`); an empty one means the role reviewer.
+    """Put a question to `reviewers` (see Approval); an empty one means the role reviewer.
 
     One question at a time is open about a subject: the same one again is the one that there is,
     another raises Conflict. Raises Invalid where nobody could be asked.
     """
-    asked = dict(reviewers) or {"role": actors.REVIEWER}
-    groups = verdicts.groups_of(asked, quorum)
+    approval = Approval(
+        kind=kind,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        team_id=team_id,
+        title=title[:300],
+        question=question,
+        shown=shown,
+        digest=digest,
+        reviewers=dict(reviewers) or {"role": actors.REVIEWER},
+        quorum=quorum,
+        allow_changes=allow_changes,
+        deadline=deadline,
+    )
+    return _ask(approval, requester)
+
+
+def _ask(approval: Approval, requester: Actor) -> Approval:
+    approval.requester_kind, approval.requester_id = requester.kind, requester.id
+    approval.requester_name, approval.requester_for = requester.name, requester.on_behalf_of
+    groups = verdicts.groups_of(approval.reviewers, approval.quorum)
     _require_known(groups)
     with transaction.atomic():
-        existing = _open_about(subject_kind, subject_id, digest)
+        existing = _open_about(approval)
         if existing is not None:
             return existing
-        approval = Approval.objects.create(
-            kind=kind,
-            subject_kind=subject_kind,
-            subject_id=subject_id,
-            team_id=team_id,
-            title=title[:300],
-            question=question,
-            shown=shown,
-            digest=digest,
-            requester_kind=requester.kind,
-            requester_id=requester.id,
-            requester_name=requester.name,
-            requester_for=requester.on_behalf_of,
-            reviewers=asked,
-            quorum=quorum,
-            allow_changes=allow_changes,
-            deadline=deadline,
-            created_at=clock.now(),
-        )
+        approval.save(force_insert=True)
         Asked.objects.bulk_create(
-            [Asked(approval=approval, kind=each, name=name) for each, name in _rows(groups)]
+            [Asked(approval=approval, kind=kind, name=name) for kind, name in _rows(groups)]
         )
-        _record("approval.opened", approval, digest=digest, reviewers=asked, deadline=deadline)
+        asked, deadline = approval.reviewers, approval.deadline
+        _record("approval.opened", approval, reviewers=asked, deadline=deadline)
     return approval
 
 
@@ -117,13 +118,13 @@ def _rows(groups: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def _open_about(subject_kind: str, subject_id: UUID, digest: str) -> Approval | None:
+def _open_about(asked: Approval) -> Approval | None:
     found: Approval | None = Approval.objects.filter(
-        subject_kind=subject_kind, subject_id=subject_id, status=ApprovalStatus.OPEN
+        subject_kind=asked.subject_kind, subject_id=asked.subject_id, status=ApprovalStatus.OPEN
     ).first()
-    if found is not None and found.digest != digest:
+    if found is not None and found.digest != asked.digest:
         raise Conflict(
-            f"Another question about this {subject_kind} is open. Answer or cancel it first: "
+            f"Another question about this {asked.subject_kind} is open. Answer or cancel it first: "
             f"/approvals/{found.id}/"
         )
     return found
