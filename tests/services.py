@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,11 +157,21 @@ def postgresql() -> Iterator[str]:
             cwd=home,
         )
         try:
-            wait_until(lambda: _listens(port), "PostgreSQL", lambda: process.poll() is None)
-            yield f"postgres://gatehouse:{password}@127.0.0.1:{port}/postgres"
+            address = f"postgres://gatehouse:{password}@127.0.0.1:{port}/postgres"
+            wait_until(lambda: _answers(address), "PostgreSQL", lambda: process.poll() is None)
+            yield address
         finally:
             # SIGINT is its fast shutdown: open connections don't hold it up.
             stop(process, signal.SIGINT)
+
+
+def _answers(address: str) -> bool:
+    """It listens before it lets anybody in."""
+    try:
+        psycopg.connect(address, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _unprivileged(home: Path) -> str | None:

@@ -63,3 +63,9 @@ def secret(name: str, default: str = "") -> str:
     except OSError as error:
         faults.append(Fault(f"{name}_FILE", f"{name}_FILE can't be read: {error}"))
         return default
+
+
+def secrets_of(prefix: str) -> dict[str, str]:
+    """Every secret whose variable begins with the prefix, by the rest of its name in lower case."""
+    names = {name.removesuffix("_FILE") for name in os.environ if name.startswith(prefix)}
+    return {name.removeprefix(prefix).lower(): secret(name) for name in names if name != prefix}

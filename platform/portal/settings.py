@@ -222,6 +222,10 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 
+# What tools may query: TOOL_DATABASE_<NAME> (or …_FILE) is the address behind the name that a tool
+# gives, `postgres://…` or `sqlite:<path>`. No call and no tool's entry ever holds an address.
+TOOL_DATABASES = env.secrets_of("TOOL_DATABASE_")
+
 # Sandbox: what may be weaker, and how many may run at once on this machine.
 SANDBOX_WEAK_LIMITS = env.flag("SANDBOX_WEAK_LIMITS", default=(VAR / "weak_limits").exists())
 SANDBOX_PARALLEL = env.integer("SANDBOX_PARALLEL", 8, least=1)
@@ -232,7 +236,25 @@ UNFOLD = {
     "SITE_HEADER": "Gatehouse",
     "SITE_SUBHEADER": "Platform administration",
     "SITE_URL": "/",
-    "SITE_SYMBOL": "security",
+    "SITE_ICON": "portal.navigation.icon",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "portal.navigation.icon"},
+    ],
+    "COLORS": {
+        "primary": {
+            "50": "#eff5fd",
+            "100": "#dfeafb",
+            "200": "#bfd5f7",
+            "300": "#94b8f1",
+            "400": "#5f93e8",
+            "500": "#3674db",
+            "600": "#1f5fc9",
+            "700": "#1a4fa8",
+            "800": "#173f85",
+            "900": "#14346b",
+            "950": "#0d2045",
+        }
+    },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "navigation": "portal.navigation.sidebar"},
