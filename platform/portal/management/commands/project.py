@@ -69,5 +69,7 @@ def _bring_out(options: dict[str, Any]) -> dict[str, Any]:
     if run is None or run.project is None:
         raise CommandError(f"There is no run {options['run']} with a project.")
     branch = f"gatehouse/{run.id}"
-    repositories.fetch_branch(run.project.repository, options["path"], branch)
+    repositories.fetch_branch(
+        repositories.folder() / run.project.repository, options["path"], branch
+    )
     return {"repository": str(options["path"]), "branch": branch}
