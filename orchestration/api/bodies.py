@@ -6,6 +6,8 @@ from kernel.problems import Invalid, Issue
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from orchestration.calls import bounds
+
 
 class Strict(serializers.Serializer):  # type: ignore[type-arg]
     """A body whose keys are known: a misspelt one is refused, not ignored."""
@@ -89,4 +91,6 @@ def read(body: type[Strict], request: Request) -> dict[str, Any]:
         issue = Issue("", "nested too deeply")
         raise Invalid("The body is nested too deeply.", errors=(issue,)) from error
     found: dict[str, Any] = parsed.validated_data
+    if unfit := bounds.faults(found):
+        raise Invalid(f"{unfit[0].pointer}: {unfit[0].message}", errors=unfit)
     return found

@@ -3,10 +3,12 @@
 from uuid import UUID
 
 import structlog
+from django.db import DatabaseError
 
 from orchestration import calling, commands, journal
 from orchestration.journal import Journal
 from orchestration.models import WorkflowRun
+from orchestration.models.runs import RunStatus
 from orchestration.runs import applying, state
 
 log = structlog.get_logger(__name__)
@@ -25,6 +27,20 @@ def advance(run_id: UUID) -> None:
             drive(opened)
     except WorkflowRun.DoesNotExist:
         log.warning("run.gone", run=str(run_id))
+    except DatabaseError:
+        # It passes; the message is delivered again.
+        raise
+    except Exception as error:
+        log.exception("run.stuck", run=str(run_id))
+        _park(run_id, error)
+
+
+def _park(run_id: UUID, error: Exception) -> None:
+    """What the engine can't do now it couldn't do the next time either: a person should see it."""
+    with journal.opened(run_id) as opened:
+        if not opened.is_over and opened.run.status != RunStatus.PAUSED:
+            why = f"The engine failed: {type(error).__name__}: {error}. Resume to try again."
+            applying.settle(opened, RunStatus.PAUSED, why[:2000])
 
 
 def drive(opened: Journal) -> None:

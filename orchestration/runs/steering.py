@@ -31,7 +31,7 @@ def resume(run_id: UUID, *, by: Actor) -> None:
     with journal.opened(run_id) as opened:
         rows = opened.steps()
         paused = [step for step in rows.values() if step.status == StepStatus.PAUSED]
-        if opened.is_over or not paused:
+        if opened.is_over or not (paused or opened.run.status == RunStatus.PAUSED):
             raise Conflict(f"The run is {opened.run.status}; there is nothing to resume.")
         opened.record("run.resumed", by=by.reference, steps=[step.name for step in paused])
         applying.note(opened, "run.resumed", by=by.reference)

@@ -1,6 +1,5 @@
 """What an agent says about the task that it holds: I'm alive, this happened, done, failed."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from kernel import clock, crash
 from kernel.problems import Conflict, Invalid, Issue, TooLarge
 
 from orchestration import steps
+from orchestration.calls import bounds
 from orchestration.journal import Journal
 from orchestration.models import AgentTask, RunEvent
 from orchestration.models.tasks import TaskStatus
@@ -153,11 +153,10 @@ def _record_once(task: AgentTask, journal: Journal | None) -> None:
 
 
 def _fit(what: str, value: Any, limit: int) -> None:
-    try:
-        size = len(json.dumps(value, allow_nan=False))
-    except ValueError as error:
-        issue = Issue(f"/{what}", f"isn't JSON: {error}")
-        raise Invalid(f"{what}: {error}", errors=(issue,)) from error
+    found = tuple(Issue(f"/{what}{issue.pointer}", issue.message) for issue in bounds.faults(value))
+    if found:
+        raise Invalid(f"{found[0].pointer}: {found[0].message}", errors=found)
+    size = bounds.size(value)
     if size > limit:
         raise TooLarge(
             f"{what} has {size} bytes; at most {limit} are accepted. "

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from kernel import clock, outbox
+from kernel.problems import Invalid
 
-from orchestration import runs, tasks
+from orchestration import commands, runs, tasks
 from orchestration.models import AgentTask, RunEvent, Step
 from orchestration.tasks import StaleToken
 from registry.models import Team, User
@@ -212,3 +213,36 @@ def test_the_history_tells_of_every_attempt(start: Start) -> None:
     assert list(RunEvent.objects.filter(run=run).values_list("seq", flat=True)) == list(
         range(1, RunEvent.objects.filter(run=run).count() + 1)
     )
+
+
+def test_a_run_that_the_engine_cant_move_waits_for_a_person(
+    start: Start, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    claimed = stories.claim("writer")
+    tasks.complete(claimed.task.id, claimed.token, {"text": "a draft"})
+    with monkeypatch.context() as patched:
+        patched.setattr(commands, "next_commands", broken)
+        outbox.drain()
+    assert stories.status(run) == "paused"
+    assert "a fault of ours" in run.reason
+    runs.resume(run.id, by=alice.actor)
+    outbox.drain()
+    assert stories.statuses(run)["check"] == "ready"
+    assert runs.verify(run.id) == []
+
+
+@pytest.mark.parametrize("output", ["a\x00b", {"a": ["\ud800"]}, float("nan"), {"b\x00": 1}])
+def test_a_result_that_no_database_holds_is_refused_with_its_place(
+    start: Start, output: object
+) -> None:
+    run = start()
+    claimed = stories.claim("writer")
+    with pytest.raises(Invalid) as refused:
+        tasks.complete(claimed.task.id, claimed.token, output)
+    assert refused.value.errors[0].pointer.startswith("/output")
+    assert stories.statuses(run)["write"] == "running"
