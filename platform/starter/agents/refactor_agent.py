@@ -160,7 +160,10 @@ def _attempt(
 
 def _decision(candidate: Mapping[str, Any], status: str, rationale: str) -> dict[str, Any]:
     return {
-        "decision": f"Move {candidate['group']} of {candidate['module']} to {candidate['target']}",
+        "decision": (
+            f"Move {candidate['group']} of {candidate['module']} to separate module "
+            f"{candidate['target']}"
+        ),
         "rationale": rationale,
         "status": status,
     }
