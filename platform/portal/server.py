@@ -19,6 +19,8 @@ from django.db import connections
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from kernel import outbox
+from orchestration import calls, tasks
+from registry.models.agents import Runtime
 
 from portal import timer
 from portal.worker import Worker
@@ -111,11 +113,14 @@ class Embedded:
     def run(self) -> int:
         """Serve until a signal asks to stop. Returns the exit status.
 
-        1. give up the claims of the process that was here before: the home is held, so it is gone;
+        1. give up what the process before us had in hand: the home is held, so it is gone, and its
+           children died with it;
         2. start worker and timer, then listen;
         3. on a signal stop listening, stop the timer, let work end, end the children.
         """
         outbox.release_claims()
+        calls.recover(all_live=True)
+        tasks.release(Runtime.STARTER)
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         self.worker.start()
         self.timer.start()
