@@ -19,11 +19,11 @@ from django.db import connections
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from kernel import outbox
-from orchestration import calls, tasks
-from registry.models.agents import Runtime
 
+from orchestration import calls, tasks
 from portal import timer
 from portal.worker import Worker
+from registry.models.agents import Runtime
 
 log = structlog.get_logger(__name__)
 
