@@ -151,16 +151,16 @@ def reserve(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, D
         return call, decision
     seconds = float((decision.clamped.limits if decision.clamped else {}).get("timeout", 30))
     try:
-        with transaction.atomic():
-            budgets.reserve(
-                team_id=call.team_id,
-                agent_id=case.request.agent.id,
-                amount_micros=case.contract.cost_micros,
-                subject_kind="tool_call",
-                subject_id=call.id,
-                expires_at=case.at + timedelta(seconds=seconds) + SLACK,
-                at=case.at,
-            )
+        # A savepoint of its own: where it raises, it has held nothing.
+        budgets.reserve(
+            team_id=call.team_id,
+            agent_id=case.request.agent.id,
+            amount_micros=case.contract.cost_micros,
+            subject_kind="tool_call",
+            subject_id=call.id,
+            expires_at=case.at + timedelta(seconds=seconds) + SLACK,
+            at=case.at,
+        )
     except budgets.Exhausted as error:
         no = No("budget_exhausted", str(error), extra=error.extra)
         refuse(call, no)
