@@ -13,6 +13,7 @@ class AgentHourAdmin(HappeningAdmin):
         "hour", "agent_name", "tasks_succeeded", "tasks_failed", "calls", "cost", "minutes_saved"
     )  # fmt: skip
     list_filter = ("hour",)
+    ordering = ("-hour",)
     search_fields = ("agent_name",)
 
     @admin.display(ordering="cost_micros")
@@ -24,6 +25,7 @@ class AgentHourAdmin(HappeningAdmin):
 class ToolHourAdmin(HappeningAdmin):
     list_display = ("hour", "tool_name", "calls", "failed", "refused", "cost")
     list_filter = ("hour",)
+    ordering = ("-hour",)
     search_fields = ("tool_name",)
 
     @admin.display(ordering="cost_micros")
@@ -38,6 +40,7 @@ class TeamHourAdmin(HappeningAdmin):
         "run_minutes", "reviews", "review_minutes",
     )  # fmt: skip
     list_filter = ("hour",)
+    ordering = ("-hour",)
 
 
 @admin.register(Fold)

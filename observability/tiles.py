@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.conf import settings
+from kernel import money
+
 from observability import charts
 from observability.charts import Bar, Datum
 from observability.dashboard import DAYS, Day, Figures
@@ -26,6 +29,7 @@ class Chart:
     """Bars, and the same numbers in words."""
 
     title: str
+    note: str
     summary: str
     bars: tuple[Bar, ...]
     days: tuple[Day, ...]
@@ -44,6 +48,7 @@ def tiles(found: Figures) -> tuple[Tile, ...]:
         Tile("Agents running now", f"{found.running_now:,}", _runs(found.live_runs)),
         Tile("Agents succeeded today", f"{found.succeeded_today:,}", "tasks, since 00:00 UTC"),
         _failed(found),
+        Tile("Cost today", note="what the ledger says", micros=found.cost_today_micros),
         _average(found),
         _trend(found),
         _saved(found),
@@ -86,19 +91,37 @@ def _saved(found: Figures) -> Tile:
 
 def cost_chart(found: Figures) -> Chart:
     """What each of the last fourteen days cost."""
-    data = [_datum(day, index, day.cost_micros, 0) for index, day in enumerate(found.days)]
-    return Chart("Cost per day", f"Cost of each of the last {DAYS} days", charts.bars(data),
-                 found.days)  # fmt: skip
+    costs = [day.cost_micros for day in found.days]
+    data = [
+        Datum(_label(day, index), f"{day.at:%-d %b}: {_cents(day.cost_micros)}", day.cost_micros)
+        for index, day in enumerate(found.days)
+    ]
+    note = f"last {DAYS} days, at most {_cents(max(costs))} {settings.CURRENCY}"
+    summary = f"Cost of each of the {note}"
+    return Chart("Cost per day", note, summary, charts.bars(data), found.days)
 
 
 def task_chart(found: Figures) -> Chart:
     """How each of the last fourteen days' tasks ended."""
-    data = [_datum(day, index, day.succeeded, day.failed) for index, day in enumerate(found.days)]
-    summary = f"Tasks that succeeded and failed on each of the last {DAYS} days"
-    return Chart("Tasks per day", summary, charts.bars(data), found.days)
+    data = [
+        Datum(
+            _label(day, index),
+            f"{day.at:%-d %b}: {day.succeeded:,} succeeded, {day.failed:,} failed",
+            day.succeeded,
+            day.failed,
+        )
+        for index, day in enumerate(found.days)
+    ]
+    most = max(day.succeeded + day.failed for day in found.days)
+    note = f"last {DAYS} days, at most {most:,}, failed ones in red on top"
+    summary = f"Tasks that succeeded and failed on each of the {note}"
+    return Chart("Tasks per day", note, summary, charts.bars(data), found.days)
 
 
-def _datum(day: Day, index: int, low: int, high: int) -> Datum:
-    label = f"{day.at:%-d %b}" if (DAYS - 1 - index) % 3 == 0 else ""
-    title = f"{day.at:%-d %b}: {day.succeeded:,} succeeded, {day.failed:,} failed"
-    return Datum(label, title, low, high)
+def _label(day: Day, index: int) -> str:
+    """Every third day bears its date, the last one always."""
+    return f"{day.at:%-d %b}" if (DAYS - 1 - index) % 3 == 0 else ""
+
+
+def _cents(micros: int) -> str:
+    return f"{money.from_micros(micros):,.2f}"

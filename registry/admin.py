@@ -33,7 +33,7 @@ class ToolAdmin(DefinitionAdmin):
     list_filter = ("team", "executor", "deprecated", "permissions_required")
     list_select_related = ("team", "live_version")
     search_fields = ("name", "description")
-    filter_horizontal = ("permissions_required",)
+    autocomplete_fields = ("permissions_required",)
     readonly_fields = ("live_version", "created_at")
     actions_submit_line = ("save_and_publish",)
     fieldsets = (
@@ -173,7 +173,8 @@ class UserAdmin(DjangoUserAdmin, DefinitionAdmin):  # type: ignore[misc, type-ar
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "role", "is_active")
     list_filter = ("role", "is_active", "groups")
-    filter_horizontal = ("groups",)
+    # Django's two boxes are wider than the theme's form.
+    filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),

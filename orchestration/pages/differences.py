@@ -65,6 +65,7 @@ class FileView:
     diff: FileDiff
     lines: tuple[Line, ...]
     left_out: int
+    is_split: bool = False
 
     @property
     def anchor(self) -> str:
@@ -130,12 +131,15 @@ def _views(
     for number, diff in enumerate(found, start=first):
         rows = diff.rows[: min(per_file, left)]
         left -= len(rows)
+        # A file that is new or gone has one side only.
+        fitting: Layout = layout if diff.kind == "modified" else "unified"
         yield FileView(
             number,
             # The page never reads the texts; without them it holds no file twice.
             replace(diff, old_text=None, new_text=None, unified=""),
-            tuple(lines(rows, layout)),
+            tuple(lines(rows, fitting)),
             len(diff.rows) - len(rows),
+            is_split=fitting == "split",
         )
 
 

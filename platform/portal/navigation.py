@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import Resolver404, resolve
 from kernel.actor import Actor, actor_of
 
@@ -122,5 +123,20 @@ def _group(title: str, links: list[tuple[str, str, str]]) -> dict[str, Any]:
     return {
         "title": title,
         "separator": True,
-        "items": [{"title": name, "icon": icon, "link": link} for name, icon, link in links],
+        "items": [_item(name, icon, link) for name, icon, link in links],
     }
+
+
+def _item(name: str, icon: str, link: str) -> dict[str, Any]:
+    item = {"title": name, "icon": icon, "link": link}
+    # The theme takes a link for the current one where the page's path contains it.
+    return item if link.startswith("/admin/") else item | {"active": _never}
+
+
+def _never(request: HttpRequest) -> bool:
+    return False
+
+
+def icon(request: HttpRequest) -> str:
+    """The admin's icon and favicon."""
+    return static("portal/logo.svg")

@@ -1,6 +1,5 @@
 """The gate's page: who sees it, who votes on it, and what it shows."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,17 +20,6 @@ QUERIES = 45
 @pytest.fixture
 def scene(team: Team, alice: User) -> GateScene:
     return scenes.gate(team, alice)
-
-
-@pytest.fixture
-def browse() -> Callable[[User | None], Client]:
-    def client(user: User | None) -> Client:
-        found = Client()
-        if user is not None:
-            found.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return found
-
-    return client
 
 
 def _url(scene: GateScene) -> str:

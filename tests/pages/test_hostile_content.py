@@ -123,6 +123,11 @@ def test_text_is_bounded(text: str, limit: int) -> None:
     assert len(gatehouse.plain(text * 20, limit)) <= limit * 10 + 40
 
 
+def test_output_loses_its_colours_and_code_loses_nothing() -> None:
+    assert gatehouse.terminal("\x1b[31mred\x1b[0m") == "red"
+    assert gatehouse.plain("\x1b[31mred") == "␛[31mred"
+
+
 def test_emoji_and_other_scripts_stay_readable() -> None:
     for text in ("déjà vu", "日本語", "שלום", "🚀 done"):
         assert gatehouse.plain(text) == text

@@ -19,17 +19,6 @@ def scene(team: Team, alice: User) -> GateScene:
     return scenes.gate(team, alice)
 
 
-@pytest.fixture
-def browse() -> Callable[[User | None], Client]:
-    def client(user: User | None) -> Client:
-        found = Client()
-        if user is not None:
-            found.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return found
-
-    return client
-
-
 def test_nobody_is_sent_to_sign_in(scene: GateScene) -> None:
     for url in ("/runs/", f"/runs/{scene.run.id}/"):
         answer = Client().get(url)

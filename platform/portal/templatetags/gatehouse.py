@@ -52,12 +52,19 @@ def _shown(match: re.Match[str]) -> str:
 
 @register.filter
 def plain(value: object, limit: int = DEFAULT_LIMIT) -> str:
-    """What an agent, tool or repository wrote, as text that shows what it is: colours dropped,
-    control and direction marks spelled out, at most `limit` characters. The template escapes."""
+    """What an agent, tool or repository wrote, as text that shows what it is: control and direction
+    marks spelled out, at most `limit` characters. The template escapes."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
     rest = len(text) - limit
-    cleaned = _CONTROL.sub(_shown, _ANSI.sub("", text[:limit].replace("\r\n", "\n")))
+    cleaned = _CONTROL.sub(_shown, text[:limit].replace("\r\n", "\n"))
     return f"{cleaned}… ({rest} more characters)" if rest > 0 else cleaned
+
+
+@register.filter
+def terminal(value: object, limit: int = DEFAULT_LIMIT) -> str:
+    """A program's output, like `plain`, without the colours that it set. Not for code: there,
+    nothing may be left out."""
+    return plain(_ANSI.sub("", str(value)), limit)
 
 
 @register.filter
