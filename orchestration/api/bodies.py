@@ -84,13 +84,19 @@ class FailBody(Strict):
 
 def read(body: type[Strict], request: Request) -> dict[str, Any]:
     """The request's body. Raises ValidationError (400) and Invalid with pointers."""
+    found = parsed(body, request)
+    if unfit := bounds.faults(found):
+        raise Invalid(f"{unfit[0].pointer}: {unfit[0].message}", errors=unfit)
+    return found
+
+
+def parsed(body: type[Strict], request: Request) -> dict[str, Any]:
+    """The body as it came, text that no database holds included: for who judges that itself."""
     try:
-        parsed = body(data=request.data)
-        parsed.is_valid(raise_exception=True)
+        filled = body(data=request.data)
+        filled.is_valid(raise_exception=True)
     except RecursionError as error:
         issue = Issue("", "nested too deeply")
         raise Invalid("The body is nested too deeply.", errors=(issue,)) from error
-    found: dict[str, Any] = parsed.validated_data
-    if unfit := bounds.faults(found):
-        raise Invalid(f"{unfit[0].pointer}: {unfit[0].message}", errors=unfit)
+    found: dict[str, Any] = filled.validated_data
     return found

@@ -23,6 +23,8 @@ from orchestration.models import ToolCall
 from registry.authentication import Caller
 
 WAIT = "X-Gatehouse-Wait"
+KEY = "Idempotency-Key"
+MAX_KEY = 200
 FILTERS = {
     "tool": "tool_name",
     "agent": "agent_name",
@@ -51,7 +53,7 @@ class CallBody(Strict):
     arguments = Arguments(default=dict)
     version = serializers.CharField(required=False, allow_null=True, max_length=20)
     run = serializers.UUIDField(required=False, allow_null=True)
-    idempotency_key = serializers.CharField(required=False, allow_null=True, max_length=200)
+    idempotency_key = serializers.CharField(required=False, allow_null=True, max_length=MAX_KEY)
     environment = serializers.CharField(required=False, allow_null=True, max_length=20)
 
 
@@ -87,7 +89,7 @@ def _request(request: Request, name: str) -> calls.CallRequest:
     caller = request.user
     if not isinstance(caller, Caller):
         raise Forbidden("Tools are called by agents, with a key. People use the admin's tool page.")
-    body = bodies.read(CallBody, request)
+    body = bodies.parsed(CallBody, request)
     token = request.headers.get(binding.HEADER, "")
     bound = binding.of(caller.credential, token=token, run=body.get("run"), at=clock.now())
     return calls.CallRequest(
@@ -101,9 +103,18 @@ def _request(request: Request, name: str) -> calls.CallRequest:
         step_id=bound.step_id,
         task_id=bound.task_id,
         team_id=bound.team_id,
-        idempotency_key=body.get("idempotency_key") or request.headers.get("Idempotency-Key"),
+        idempotency_key=body.get("idempotency_key") or _key(request),
         objection=bound.objection,
     )
+
+
+def _key(request: Request) -> str | None:
+    """The header that does as well as the body's member."""
+    found = request.headers.get(KEY)
+    if found and (len(found) > MAX_KEY or not found.isprintable()):
+        issue = Issue("/idempotency_key", f"at most {MAX_KEY} printable characters")
+        raise Invalid(f"The {KEY} header doesn't fit.", errors=(issue,))
+    return found
 
 
 def _answer(call: ToolCall) -> Response:

@@ -31,8 +31,8 @@ def recover(*, all_live: bool = False) -> int:
     """
     due = Q() if all_live else Q(lease_until__lt=clock.now()) | Q(lease_until__isnull=True)
     rows = ToolCall.objects.filter(due, status__in=LIVE).order_by("lease_until")
-    found = list(rows.select_related("tool_version").only("id", "token", "tool_version")[:BATCH])
-    return sum(_close(rows.filter(id=call.id, token=call.token), call.id) for call in found)
+    found = list(rows.values_list("id", "token")[:BATCH])
+    return sum(_close(rows.filter(id=call_id, token=token), call_id) for call_id, token in found)
 
 
 def _close(still: QuerySet[ToolCall], call_id: UUID) -> bool:

@@ -38,6 +38,19 @@ def test_the_header_is_a_key_too(tool: Tool, post: Post, key: str) -> None:
     assert ToolCall.objects.count() == 1
 
 
+def test_a_key_that_is_too_long_is_refused_whichever_way_it_comes(tool: Tool, key: str) -> None:
+    from rest_framework.test import APIClient  # noqa: PLC0415
+
+    path, body = "/api/v1/tools/execute_python/call/", {"arguments": {"code": "1"}}
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    long = client.post(path, body | {"idempotency_key": "k" * 201}, format="json")
+    assert long.status_code == 400
+    headed = client.post(path, body, format="json", headers={"Idempotency-Key": "k" * 201})
+    assert headed.status_code == 422
+    assert not ToolCall.objects.exists()
+
+
 def test_another_agents_same_key_is_another_key(
     tool: Tool, post: Post, other_agent: Agent, other_key: str
 ) -> None:
