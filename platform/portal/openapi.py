@@ -27,7 +27,7 @@ _PROBLEM = inline_serializer(
 )
 
 
-class DoorSchema(AutoSchema):  # type: ignore[misc]
+class DoorSchema(AutoSchema):
     """JSON in, JSON out, and a problem document (RFC 9457) for every "no"."""
 
     def get_request_serializer(self) -> Any:
@@ -46,7 +46,7 @@ class DoorSchema(AutoSchema):  # type: ignore[misc]
         return False
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "registry.authentication.KeyAuthentication"
     name = "key"
 

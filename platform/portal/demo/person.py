@@ -88,7 +88,7 @@ class Person:
         return self._document(path, answer)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        token = self.http.cookies.get("csrftoken", "")
+        token = self.http.cookies.get("csrftoken") or ""
         answer = self.http.post(f"/api/v1/{path}", json=body, headers={"X-CSRFToken": token})
         return self._document(path, answer)
 
