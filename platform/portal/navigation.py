@@ -1,5 +1,6 @@
 """What stands in the sidebars, and what every page is given."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,68 +59,55 @@ def _exists(url: str) -> bool:
     return True
 
 
+# By app: the title, the symbol's name in Material Symbols, and the address.
+SIDEBAR: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Pages": (
+        ("Dashboard", "dashboard", "/"),
+        ("Approvals", "rule", "/approvals/"),
+        ("Runs", "play_circle", "/runs/"),
+        ("Projects", "folder_open", "/projects/"),
+    ),
+    "Registry": (
+        ("Tools", "build", "/admin/registry/tool/"),
+        ("Agents", "smart_toy", "/admin/registry/agent/"),
+        ("Teams", "groups", "/admin/registry/team/"),
+        ("People", "person", "/admin/registry/user/"),
+        ("Permissions", "key", "/admin/registry/permission/"),
+        ("Credentials", "vpn_key", "/admin/registry/credential/"),
+    ),
+    "Governance": (
+        ("Policies", "policy", "/admin/governance/policy/"),
+        ("Grants", "verified_user", "/admin/governance/grant/"),
+        ("Budgets", "account_balance_wallet", "/admin/governance/budget/"),
+        ("Approvals", "how_to_vote", "/admin/governance/approval/"),
+        ("Ledger", "receipt_long", "/admin/governance/ledgerentry/"),
+        ("Audit log", "history_edu", "/admin/governance/auditevent/"),
+    ),
+    "Context": (
+        ("Projects", "folder_shared", "/admin/context/project/"),
+        ("Decisions", "lightbulb", "/admin/context/decision/"),
+        ("Changesets", "difference", "/admin/context/changeset/"),
+    ),
+    "Orchestration": (
+        ("Workflows", "account_tree", "/admin/orchestration/workflow/"),
+        ("Runs", "play_circle", "/admin/orchestration/workflowrun/"),
+        ("Agent tasks", "assignment", "/admin/orchestration/agenttask/"),
+        ("Tool calls", "terminal", "/admin/orchestration/toolcall/"),
+    ),
+    "Observability": (
+        ("Agents by hour", "bar_chart", "/admin/observability/agenthour/"),
+        ("Tools by hour", "stacked_bar_chart", "/admin/observability/toolhour/"),
+        ("Teams by hour", "groups_2", "/admin/observability/teamhour/"),
+    ),
+}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The admin's navigation, by app."""
-    return [
-        _group(
-            "Pages",
-            [
-                ("Dashboard", "dashboard", "/"),
-                ("Approvals", "rule", "/approvals/"),
-                ("Runs", "play_circle", "/runs/"),
-            ],
-        ),
-        _group(
-            "Registry",
-            [
-                ("Tools", "build", "/admin/registry/tool/"),
-                ("Agents", "smart_toy", "/admin/registry/agent/"),
-                ("Teams", "groups", "/admin/registry/team/"),
-                ("People", "person", "/admin/registry/user/"),
-                ("Permissions", "key", "/admin/registry/permission/"),
-                ("Credentials", "vpn_key", "/admin/registry/credential/"),
-            ],
-        ),
-        _group(
-            "Governance",
-            [
-                ("Policies", "policy", "/admin/governance/policy/"),
-                ("Grants", "verified_user", "/admin/governance/grant/"),
-                ("Budgets", "account_balance_wallet", "/admin/governance/budget/"),
-                ("Approvals", "how_to_vote", "/admin/governance/approval/"),
-                ("Ledger", "receipt_long", "/admin/governance/ledgerentry/"),
-                ("Audit log", "history_edu", "/admin/governance/auditevent/"),
-            ],
-        ),
-        _group(
-            "Context",
-            [
-                ("Projects", "folder_shared", "/admin/context/project/"),
-                ("Decisions", "lightbulb", "/admin/context/decision/"),
-                ("Changesets", "difference", "/admin/context/changeset/"),
-            ],
-        ),
-        _group(
-            "Orchestration",
-            [
-                ("Workflows", "account_tree", "/admin/orchestration/workflow/"),
-                ("Runs", "play_circle", "/admin/orchestration/workflowrun/"),
-                ("Agent tasks", "assignment", "/admin/orchestration/agenttask/"),
-                ("Tool calls", "terminal", "/admin/orchestration/toolcall/"),
-            ],
-        ),
-        _group(
-            "Observability",
-            [
-                ("Agents by hour", "bar_chart", "/admin/observability/agenthour/"),
-                ("Tools by hour", "stacked_bar_chart", "/admin/observability/toolhour/"),
-                ("Teams by hour", "groups_2", "/admin/observability/teamhour/"),
-            ],
-        ),
-    ]
+    """The admin's navigation, by app. Made anew each time: the theme writes into it."""
+    return [_group(title, links) for title, links in SIDEBAR.items()]
 
 
-def _group(title: str, links: list[tuple[str, str, str]]) -> dict[str, Any]:
+def _group(title: str, links: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
     return {
         "title": title,
         "separator": True,

@@ -16,7 +16,7 @@ from registry.models import Agent, Team, User
 from tests import factories
 from tests.observability import rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 NOW = datetime(2026, 3, 4, 15, 20, tzinfo=UTC)
 MORNING = NOW.replace(hour=9, minute=5)

@@ -12,7 +12,7 @@ from tests import factories
 from tests.pages import scenes
 from tests.pages.scenes import GateScene
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 QUERIES = 45
 
