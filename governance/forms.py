@@ -4,8 +4,9 @@ from typing import Any
 
 from django import forms
 from kernel import money
+from kernel.forms import DocumentField
 from kernel.problems import Invalid
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from governance import documents
 from governance.models import Budget, Policy
@@ -25,14 +26,7 @@ EXAMPLE = {
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     """A policy, its document typed as YAML."""
 
-    document = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 24, "spellcheck": "false", "class": "font-mono"}
-        ),
-        help_text="The selector (applies_to) and the rules, as YAML.",
-        max_length=documents.MAX_TEXT,
-        strip=False,
-    )
+    document = DocumentField(rows=24, help_text="The selector (applies_to) and the rules, as YAML.")
 
     class Meta:
         model = Policy
@@ -40,13 +34,13 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        shown = self.instance.document if self.instance.document is not None else EXAMPLE
-        self.initial["document"] = documents.to_text(shown)
+        if self.instance.document is None:
+            self.initial["document"] = EXAMPLE
 
     def clean_document(self) -> Any:
         """The document itself; each fault is told with its JSON pointer."""
+        document = self.cleaned_data["document"]
         try:
-            document = documents.from_text(self.cleaned_data["document"])
             documents.require_valid(document, name=self.instance.name or "")
         except Invalid as error:
             told = [

@@ -1,5 +1,6 @@
 """A set of policies, compiled once and indexed by what its selectors ask for."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ def _policy(source: Source) -> Policy:
 
 @lru_cache(maxsize=4096)
 def _parts(text: str, name: str) -> tuple[Selector, tuple[Rule, ...]]:
-    document = documents.from_text(text)
+    document = json.loads(text)
     documents.require_valid(document, name=name)
     applies_to = document.get("applies_to", {})
     selector = Selector(_values(applies_to.get("agents", {})), _values(applies_to.get("tools", {})))

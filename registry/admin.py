@@ -29,7 +29,7 @@ class ToolAdmin(DefinitionAdmin):
     """A tool's entry: edit the draft, see its diff in the history, publish it as a version."""
 
     form = ToolForm
-    list_display = ("name", "live", "team", "executor", "cost", "state")
+    list_display = ("name", "live", "team", "executor", "price", "state")
     list_filter = ("team", "executor", "deprecated", "permissions_required")
     list_select_related = ("team", "live_version")
     search_fields = ("name", "description")
@@ -65,7 +65,7 @@ class ToolAdmin(DefinitionAdmin):
         return tool.live_version.version if tool.live_version else "—"
 
     @display(description="cost per call", ordering="cost_micros")
-    def cost(self, tool: Tool) -> str:
+    def price(self, tool: Tool) -> str:
         return tool.cost_per_call
 
     @display(

@@ -4,7 +4,9 @@ from typing import Any
 
 from django import forms
 from kernel import money
+from kernel.forms import DocumentField
 from kernel.problems import Invalid
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from registry import contracts, shorthand, validation
 from registry.models import Tool
@@ -15,8 +17,26 @@ _FIELD = {"cost_per_call": "cost"}
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
     """A tool's entry. The price is typed in currency units; parameters may be shorthand."""
 
+    parameters = DocumentField(
+        rows=14, help_text="JSON Schema of the arguments, or one sentence for each, as YAML."
+    )
+    result_schema = DocumentField(required=False, help_text="JSON Schema of the result.")
+    executor_config = DocumentField(required=False, help_text="What the executor needs.")
+    sandbox_config = DocumentField(
+        required=False, help_text="cpu_limit, memory_limit, network, timeout, and so on."
+    )
+    compensation = DocumentField(
+        rows=3, required=False, help_text="The call that undoes a call: tool and arguments."
+    )
+    examples = DocumentField(required=False, help_text="A list of calls: {arguments: …}.")
+    tags = DocumentField(rows=2, required=False, help_text="A list of words: [code, testing].")
     cost = forms.DecimalField(
-        max_digits=16, decimal_places=6, min_value=0, initial=0, label="Cost per call"
+        max_digits=16,
+        decimal_places=6,
+        min_value=0,
+        initial=0,
+        label="Cost per call",
+        widget=UnfoldAdminDecimalFieldWidget(),
     )
 
     class Meta:
@@ -27,6 +47,24 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["cost"] = money.from_micros(self.instance.cost_micros)
+
+    def clean_executor_config(self) -> Any:
+        return self.cleaned_data["executor_config"] or {}
+
+    def clean_sandbox_config(self) -> Any:
+        return self.cleaned_data["sandbox_config"] or {}
+
+    def clean_examples(self) -> Any:
+        return self._list("examples")
+
+    def clean_tags(self) -> Any:
+        return self._list("tags")
+
+    def _list(self, name: str) -> list[Any]:
+        value = self.cleaned_data[name] or []
+        if not isinstance(value, list):
+            raise forms.ValidationError("Write a list, such as [one, two].")
+        return value
 
     def clean_parameters(self) -> Any:
         """Sentences become a schema here, so that the saved entry is always a schema."""

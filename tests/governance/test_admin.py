@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from kernel import documents as typed
 from kernel import ids
 
-from governance import audit, budgets, documents, policies
+from governance import audit, budgets, policies
 from governance.models import AuditEvent, Budget, Grant, Policy, PolicyVersion
 from registry.models import Agent, Team, User
 from tests import factories
@@ -36,7 +37,7 @@ def page(path: str) -> str:
 
 
 def policy_form(**fields: Any) -> dict[str, Any]:
-    text = documents.to_text({"rules": RULES})
+    text = typed.to_text({"rules": RULES})
     values = {"name": "limits", "team": "", "description": "", "document": text, "version": "1.0"}
     return values | fields
 
@@ -83,7 +84,7 @@ def test_publishing_under_a_taken_number_is_told_and_changes_nothing(
     sign_in: SignIn, root: User
 ) -> None:
     policy = make_policy("limits", RULES)
-    text = documents.to_text({"rules": [{"deny": True}]})
+    text = typed.to_text({"rules": [{"deny": True}]})
     body = policy_form(document=text, governance_policy_save_and_enforce="1")
     answer = sign_in(root).post(page(f"policy/{policy.id}/change/"), body, follow=True)
     assert "higher number" in " ".join(str(each) for each in answer.context["messages"])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from kernel import documents as typed
 from kernel.catalogue import CatalogueError
 from kernel.problems import Conflict, Invalid
 
@@ -156,13 +157,13 @@ def test_a_team_that_does_not_exist_can_not_be_asked() -> None:
         ("a: &x [1]\nb: *x", "aliases"),
         ("!!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: 2026-99-99", "is no YAML"),
-        ("x" * (documents.MAX_TEXT + 1), "at most"),
+        ("x" * (typed.MAX_TEXT + 1), "at most"),
         ("[" * 5_000, "is no YAML"),
     ],
 )
 def test_text_that_is_no_yaml_is_refused_with_its_place(text: str, told: str) -> None:
     with pytest.raises(Invalid) as error:
-        documents.from_text(text)
+        typed.from_text(text)
     assert told in str(error.value)
 
 
