@@ -4,7 +4,6 @@ Whatever it calls acts by conditional updates, so that two timers for a moment (
 while its holder slept) do nothing twice.
 """
 
-import importlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +16,10 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from kernel import clock, ids, outbox
 from kernel.models import Outbox
+
+from governance import approvals, budgets
+from observability import rollups
+from orchestration import calls, runs, tasks
 
 log = structlog.get_logger(__name__)
 
@@ -130,24 +133,14 @@ class Timer:
         self._due[duty.name] = time.monotonic() + duty.seconds
 
 
-_LATER = {
-    "orchestration.runs.recover": 5.0,
-    "orchestration.tasks.recover": 5.0,
-    "orchestration.calls.recover": 5.0,
-    "governance.approvals.expire_due": 5.0,
-    "governance.budgets.expire_holds": 10.0,
-    "observability.rollups.fold": 5.0,
-}
-
-
 def duties() -> list[Duty]:
     """What the platform's timer does."""
-    found = [Duty("kernel.outbox.sweep", 1.0, outbox.sweep)]
-    for name, seconds in _LATER.items():
-        module, function = name.rsplit(".", 1)
-        try:
-            call = getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError):
-            continue
-        found.append(Duty(name, seconds, call))
-    return found
+    return [
+        Duty("outbox.sweep", 1.0, outbox.sweep),
+        Duty("runs.recover", 5.0, runs.recover),
+        Duty("tasks.recover", 5.0, tasks.recover),
+        Duty("calls.recover", 5.0, calls.recover),
+        Duty("approvals.expire_due", 5.0, approvals.expire_due),
+        Duty("budgets.expire_holds", 10.0, budgets.expire_holds),
+        Duty("rollups.fold", 5.0, rollups.fold),
+    ]
