@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from kernel import outbox
