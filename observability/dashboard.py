@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDay
 from kernel.actor import Actor
 
 from observability import live
@@ -161,19 +160,17 @@ def figures(actor: Actor, at: datetime) -> Figures:
 
 
 def _days(hours: QuerySet[Any], today: datetime) -> tuple[Day, ...]:
+    """Grouped by hour in the database and by day here: SQLite has no function of its own that cuts
+    a time down to its day."""
     first = today - timedelta(days=DAYS - 1)
-    rows = (
-        hours.filter(hour__gte=first, hour__lt=today + timedelta(days=1))
-        .values(day=TruncDay("hour"))
-        .annotate(
-            succeeded=Sum("tasks_succeeded"), failed=Sum("tasks_failed"), cost=Sum("cost_micros")
-        )
-    )
-    known = {
-        row["day"]: Day(row["day"], row["succeeded"], row["failed"], row["cost"]) for row in rows
-    }
-    each = (first + timedelta(days=step) for step in range(DAYS))
-    return tuple(known.get(day, Day(day, 0, 0, 0)) for day in each)
+    sums = {first + timedelta(days=step): [0, 0, 0] for step in range(DAYS)}
+    rows = hours.filter(hour__gte=first, hour__lt=today + timedelta(days=1)).values_list("hour")
+    for hour, *values in rows.annotate(
+        Sum("tasks_succeeded"), Sum("tasks_failed"), Sum("cost_micros")
+    ):
+        day = sums[hour.replace(hour=0)]
+        day[:] = [old + new for old, new in zip(day, values, strict=True)]
+    return tuple(Day(at, *values) for at, values in sums.items())
 
 
 def _worked(hours: QuerySet[Any], today: datetime) -> int:
