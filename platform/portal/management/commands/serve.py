@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,8 +11,13 @@ from django.core.management.base import BaseCommand, CommandError
 from kernel import env
 from kernel.problems import Problem
 
+from governance.models import Approval
+from governance.models.approvals import ApprovalStatus
 from portal import catalogue, demo, installation, server, welcome
 from portal.installation import Prepared
+
+# How long the first run may take to its gate before nothing more is said of it.
+FIRST_GATE_SECONDS = 900
 
 
 class Command(BaseCommand):
@@ -61,4 +67,17 @@ def _first_run() -> None:
         welcome.tell(f"The first run couldn't be started: {problem.detail}")
         return
     if first is not None:
-        welcome.tell(f"The first run is on its way to its reviewer: {first.url}")
+        welcome.tell(f"The first run is on its way to its human gate: {first.url}")
+    _tell_what_waits(FIRST_GATE_SECONDS if first else 0)
+
+
+def _tell_what_waits(patience: float) -> None:
+    """Say where people are asked, once a question is open; with patience for the first one."""
+    deadline = time.monotonic() + patience
+    waiting = Approval.objects.filter(status=ApprovalStatus.OPEN)
+    while not waiting.exists():
+        if time.monotonic() > deadline:
+            return
+        time.sleep(1)
+    for approval in waiting.order_by("id")[:5]:
+        welcome.tell(f"Waiting for a reviewer: {settings.BASE_URL}/approvals/{approval.id}/")
