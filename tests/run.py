@@ -42,6 +42,11 @@ def main(arguments: Sequence[str]) -> int:
     """
     with services.folder("tests") as home:
         parts = [_on_sqlite(home, arguments), _on_postgresql(home, arguments)]
+    return summed_up(parts)
+
+
+def summed_up(parts: Sequence[Part]) -> int:
+    """Say what was skipped and why, then the one closing line. Returns the exit status."""
     needs = sorted({need for part in parts for need in part.needs})
     for need in needs:
         say(f"skipped, {need}")
@@ -64,12 +69,13 @@ def say(text: str) -> None:
 
 def _on_sqlite(home: Path, arguments: Sequence[str]) -> Part:
     environment = {"DATABASE_URL": "", "CELERY_BROKER_URL": ""}
-    return _pytest("SQLite", home / "sqlite", ["-n", "2", *arguments], environment)
+    options = ["-n", "2", "-m", "not production", *arguments]
+    return _pytest("SQLite", home / "sqlite", options, environment)
 
 
 def _on_postgresql(home: Path, arguments: Sequence[str]) -> Part:
     """Without PostgreSQL or Redis the part's tests count as skipped."""
-    name, options = "PostgreSQL", ["-m", "postgres", *arguments]
+    name, options = "PostgreSQL", ["-m", "postgres or production", *arguments]
     try:
         with _servers() as environment:
             return _pytest(name, home / "postgresql", options, environment)
@@ -85,7 +91,8 @@ def _servers() -> Iterator[dict[str, str]]:
 
 
 def _pytest(name: str, home: Path, options: Sequence[str], environment: dict[str, str]) -> Part:
-    home.mkdir()
+    # whitenoise warns of a missing folder of static files with each test client.
+    (home / "var" / "static").mkdir(parents=True)
     report = home / "report.xml"
     say(f"--- {name}")
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *options]

@@ -6,6 +6,8 @@ It runs before anything is installed, so it uses the standard library alone and 
 the project's. What it has to say goes to standard error.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import hashlib
@@ -15,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +28,8 @@ LOCK = ROOT / "uv.lock"
 STAMP = VENV / "gatehouse.json"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 OLDEST, NEWEST = (3, 11), (3, 13)
+
+COMMANDS = ("up", "demo", "test", "manage")
 
 # What the tests need beside it, by the program that proves it: Debian's package.
 TEST_PROGRAMS = {"redis-server": "redis-server", "initdb": "postgresql", "chromium": "chromium"}
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("up", [])
     try:
         _require_python()
+        if command not in COMMANDS:
+            raise Unprepared(f"{command!r} is unknown; known: {', '.join(COMMANDS)}")
         with _alone():
             prepare_environment(dev=command == "test")
             prepare_programs(TEST_PROGRAMS if command == "test" else {})
@@ -55,9 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             become(["manage.py", "serve", "--setup", *rest], {"LOG_LEVEL": "WARNING"})
         if command == "demo":
             become(["manage.py", "demo", "--json", *rest], {"LOG_LEVEL": "WARNING"})
-        if command == "manage":
-            become(["manage.py", *rest], {})
-        raise Unprepared(f"{command!r} is unknown; known: up, demo, test, manage")
+        become(["manage.py", *rest], {})
     except Unprepared as error:
         say(f"gatehouse: {error}")
         return 1
@@ -166,6 +169,8 @@ def _pip_outside() -> bool:
 
 
 def _locked_version(name: str) -> str:
+    import tomllib  # noqa: PLC0415 - an older Python has to come as far as being told so
+
     packages = tomllib.loads(LOCK.read_text())["package"]
     return str(next(package["version"] for package in packages if package["name"] == name))
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.db.models import Q
 from kernel import clock, ids, outbox
 from kernel.models import Outbox
@@ -106,7 +106,7 @@ class Timer:
             self.lease.release()
         except DatabaseError as error:
             log.warning("timer.release_failed", error=str(error))
-        close_old_connections()
+        connections.close_all()
 
     def _tick(self) -> None:
         for duty in self.duties:

@@ -19,7 +19,7 @@ from kernel import ids
 
 from tests import services
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("serving")]
+pytestmark = [pytest.mark.production, pytest.mark.xdist_group("serving")]
 
 
 @pytest.fixture(scope="module")
