@@ -3,24 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, F, Func, Model
+from django.db.models import Count, Model
 from kernel.actor import Actor
+from kernel.partial import among
 
 from orchestration.models import AgentTask, ToolCall, WorkflowRun
 from registry.models import Agent, Team
 
 
-def _among(*statuses: str) -> Func:
-    """`status IN (…)` with the words in the SQL itself: SQLite takes a partial index only where
-    the condition is written as in the index, and a list of parameters never is."""
-    if not all(status.isidentifier() for status in statuses):
-        raise ValueError(f"{statuses} aren't all plain words")
-    words = ", ".join(f"'{status}'" for status in statuses)
-    return Func(F("status"), template=f"%(expressions)s IN ({words})", output_field=BooleanField())
-
-
 def _rows(model: type[Model], *statuses: str) -> Any:
-    return model._default_manager.order_by().filter(_among(*statuses))
+    return model._default_manager.order_by().filter(among(*statuses))
 
 
 def agents(actor: Actor) -> int:

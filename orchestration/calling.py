@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 from kernel import clock, crash, outbox
 from kernel.models import Outbox
+from kernel.partial import among
 from kernel.problems import Problem
 
 from orchestration import calls, fitness, journal, steps
@@ -19,9 +20,9 @@ from orchestration.calls import CallRequest, Parked, Refused, Repeated
 from orchestration.definitions import ToolNode
 from orchestration.fitness import AgentUnfit
 from orchestration.journal import ADVANCE, Journal
-from orchestration.models import Step, ToolCall
+from orchestration.models import Step, ToolCall, WorkflowRun
 from orchestration.models.calls import ENDED, CallStatus
-from orchestration.models.runs import RUN_ENDED, StepStatus
+from orchestration.models.runs import RUN_LIVE, StepStatus
 from registry.contracts import Contract
 from registry.models import Agent
 
@@ -170,7 +171,8 @@ def _error(call: ToolCall) -> dict[str, Any]:
 def recover() -> int:
     """Tool steps that nobody works on: order those without a message, wake the runs of the others.
     Returns how many."""
-    alive = Step.objects.filter(kind="tool").exclude(run__status__in=RUN_ENDED)
+    live = WorkflowRun.objects.filter(among(*RUN_LIVE))
+    alive = Step.objects.filter(kind="tool", run__in=live.values("id"))
     message = Outbox.objects.filter(topic=TOPIC, subject_id=OuterRef("id"))
     forgotten = list(alive.filter(~Exists(message), status=StepStatus.READY)[:BATCH])
     for step in forgotten:

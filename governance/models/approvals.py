@@ -78,6 +78,7 @@ class Approval(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["subject_id"]),
+            models.Index(fields=["closed_at"]),
             models.Index(fields=["created_at"], condition=Q(status="open"), name="approval_open"),
         ]
         constraints: ClassVar = [

@@ -6,6 +6,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from kernel import clock, ids
+from kernel.partial import among
 
 from context.models import Changeset
 from orchestration.calls import admission, settlement
@@ -30,7 +31,7 @@ def recover(*, all_live: bool = False) -> int:
     server that knows itself to be the only one on its database.
     """
     due = Q() if all_live else Q(lease_until__lt=clock.now()) | Q(lease_until__isnull=True)
-    rows = ToolCall.objects.filter(due, status__in=LIVE).order_by("lease_until")
+    rows = ToolCall.objects.filter(among(*LIVE)).filter(due).order_by("lease_until")
     found = list(rows.values_list("id", "token")[:BATCH])
     return sum(_close(rows.filter(id=call_id, token=token), call_id) for call_id, token in found)
 

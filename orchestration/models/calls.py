@@ -96,6 +96,7 @@ class ToolCall(models.Model):
                 name="call_live",
             ),
             models.Index(fields=["run_id"], condition=Q(run_id__isnull=False), name="call_run"),
+            models.Index(fields=["step_id"], condition=Q(step_id__isnull=False), name="call_step"),
             models.Index(fields=["finished_at"]),
             models.Index(fields=["team_id", "id"]),
             models.Index(fields=["agent", "id"]),

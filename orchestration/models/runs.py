@@ -56,6 +56,8 @@ COLOURS = {
     "cancelled": "grey",
 }
 
+# As the index `run_live` has them.
+RUN_LIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
 RUN_ENDED = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.REJECTED, RunStatus.CANCELLED)
 STEP_ENDED = (
     StepStatus.SUCCEEDED,
@@ -141,13 +143,6 @@ class Step(models.Model):
         ordering: ClassVar = ["position", "iteration"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "name", "iteration"], name="step_once")
-        ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["lease_until"],
-                condition=Q(status__in=["ready", "running"]),
-                name="step_live",
-            )
         ]
 
     def __str__(self) -> str:

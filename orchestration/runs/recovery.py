@@ -8,16 +8,16 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from kernel import clock
+from kernel.partial import among
 
 from governance.models import Approval
 from governance.models.approvals import ApprovalStatus
 from orchestration import calling, gates, journal
 from orchestration.journal import ADVANCE
 from orchestration.models import Step, WorkflowRun
-from orchestration.models.runs import RunStatus, StepStatus
+from orchestration.models.runs import RUN_LIVE, RunStatus, StepStatus
 
 BATCH = 500
-LIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
 IN_HAND = (StepStatus.READY, StepStatus.RUNNING, StepStatus.WAITING)
 
 
@@ -34,16 +34,21 @@ def recover() -> int:
     return woken + calling.recover()
 
 
+def _live() -> QuerySet[WorkflowRun]:
+    """The runs that go on by themselves: a paused one waits for a person."""
+    rows: QuerySet[WorkflowRun] = WorkflowRun.objects.filter(among(*RUN_LIVE))
+    return rows.exclude(status=RunStatus.PAUSED)
+
+
 def _standing() -> Iterable[UUID]:
     busy = Step.objects.filter(run=OuterRef("id"))
     later = Q(status=StepStatus.PENDING, due_at__gt=clock.now())
-    runs = WorkflowRun.objects.filter(status__in=LIVE)
-    return _ids(runs.filter(~Exists(busy.filter(Q(status__in=IN_HAND) | later))), "id")
+    return _ids(_live().filter(~Exists(busy.filter(Q(status__in=IN_HAND) | later))), "id")
 
 
 def _due() -> Iterable[UUID]:
     passed = Step.objects.filter(
-        run__status__in=LIVE,
+        run__in=_live().values("id"),
         status__in=(StepStatus.PENDING, StepStatus.RUNNING),
         due_at__lte=clock.now(),
     )
@@ -53,7 +58,9 @@ def _due() -> Iterable[UUID]:
 def _answered() -> Iterable[UUID]:
     """The last question of each waiting gate that has no open one."""
     about = Approval.objects.filter(subject_kind=gates.SUBJECT, subject_id=OuterRef("id"))
-    waiting = Step.objects.filter(kind="gate", status=StepStatus.WAITING, run__status__in=LIVE)
+    waiting = Step.objects.filter(
+        kind="gate", status=StepStatus.WAITING, run__in=_live().values("id")
+    )
     unasked = waiting.filter(~Exists(about.filter(status=ApprovalStatus.OPEN)))
     last = about.order_by("-created_at").values("id")[:1]
     found = unasked.annotate(approval_id=Subquery(last)).values_list("approval_id", flat=True)
