@@ -33,6 +33,12 @@ def of(
     }
 
 
+def of_failure(reason: str) -> dict[str, Any]:
+    """The same document where there was no run, or none that could be followed to its end."""
+    nothing: dict[str, Any] = {"id": None, "status": "failed", "reason": reason, "steps": []}
+    return of(nothing | {"cost": "0.00"}, {"decisions": []}, [], url="", repository=None)
+
+
 def _step(name: str, steps: Sequence[Json]) -> dict[str, Any]:
     mine = sorted((s for s in steps if s["name"] == name), key=lambda s: s["iteration"])
     if not mine:

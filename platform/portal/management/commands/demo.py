@@ -1,6 +1,7 @@
 """The main job without a person, from an empty home to a merged branch."""
 
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.demo import journey, server
-from portal.demo.journey import Order
+from portal.demo import journey, server, summary
+from portal.demo.journey import Choice, Order
 from portal.demo.person import PageError
 from portal.demo.progress import display
+
+CHOICES: dict[str, Choice] = {"approve": "approve", "reject": "reject", "changes": "changes"}
 
 
 class Command(BaseCommand):
@@ -19,19 +22,26 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--repo", type=Path, help="a git repository with Python code")
-        parser.add_argument(
-            "--decision", choices=("approve", "reject", "changes"), default="approve"
-        )
+        repository, decision = os.environ.get("REPO"), os.environ.get("DECISION") or "approve"
+        parser.add_argument("--repo", default=repository, help="a git repository ($REPO)")
+        parser.add_argument("--decision", default=decision, help="of the reviewer ($DECISION)")
+        parser.add_argument("--json", action="store_true", help="as ever: the summary is JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        order = Order(choice=options["decision"], repository=options["repo"] or None)
-        if order.repository is not None and not order.repository.exists():
-            raise CommandError(f"There is no repository at {order.repository}.")
+        order = _order(options["repo"], options["decision"])
         result = _perform(order)
         self.stdout.write(json.dumps(result))
         if not journey.went_as_asked(order, result):
             sys.exit(1)
+
+
+def _order(repository: str | None, decision: str) -> Order:
+    if decision not in CHOICES:
+        raise CommandError(f"DECISION={decision} isn't one of {', '.join(CHOICES)}.")
+    path = Path(repository).expanduser().resolve() if repository else None
+    if path is not None and not path.exists():
+        raise CommandError(f"There is no repository at {path}. Name one with REPO=PATH.")
+    return Order(choice=CHOICES[decision], repository=path)
 
 
 def _perform(order: Order) -> dict[str, Any]:
@@ -41,4 +51,4 @@ def _perform(order: Order) -> dict[str, Any]:
             return journey.perform(order, scratch, shown)
     except (server.DemoError, PageError) as error:
         sys.stderr.write(f"{error}\n")
-        return {"run": None, "status": "failed", "reason": str(error)}
+        return summary.of_failure(str(error))
