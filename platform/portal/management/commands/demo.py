@@ -7,12 +7,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from portal.demo import journey, server, summary
 from portal.demo.journey import Choice, Order
 from portal.demo.person import PageError
 from portal.demo.progress import display
+from portal.demo.server import DemoError
 
 CHOICES: dict[str, Choice] = {"approve": "approve", "reject": "reject", "changes": "changes"}
 
@@ -28,27 +29,28 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="as ever: the summary is JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        order = _order(options["repo"], options["decision"])
-        result = _perform(order)
+        result, went_well = _summary(options["repo"], options["decision"])
         self.stdout.write(json.dumps(result))
-        if not journey.went_as_asked(order, result):
+        if not went_well:
             sys.exit(1)
 
 
 def _order(repository: str | None, decision: str) -> Order:
     if decision not in CHOICES:
-        raise CommandError(f"DECISION={decision} isn't one of {', '.join(CHOICES)}.")
+        raise DemoError(f"DECISION={decision} isn't one of {', '.join(CHOICES)}.")
     path = Path(repository).expanduser().resolve() if repository else None
     if path is not None and not path.exists():
-        raise CommandError(f"There is no repository at {path}. Name one with REPO=PATH.")
+        raise DemoError(f"There is no repository at {path}. Name one with REPO=PATH.")
     return Order(choice=CHOICES[decision], repository=path)
 
 
-def _perform(order: Order) -> dict[str, Any]:
-    """The summary; also where the demo itself couldn't go on."""
+def _summary(repository: str | None, decision: str) -> tuple[dict[str, Any], bool]:
+    """The document, and whether the run ended as it was asked; whatever was in the way."""
     try:
+        order = _order(repository, decision)
         with display() as shown, server.started() as scratch:
-            return journey.perform(order, scratch, shown)
-    except (server.DemoError, PageError) as error:
+            result = journey.perform(order, scratch, shown)
+    except (DemoError, PageError) as error:
         sys.stderr.write(f"{error}\n")
-        return summary.of_failure(str(error))
+        return summary.of_failure(str(error)), False
+    return result, journey.went_as_asked(order, result)
