@@ -18,13 +18,14 @@ class GovernanceConfig(AppConfig):
     def ready(self) -> None:
         from django.core import checks
         from django.db.models.signals import post_migrate
-        from kernel import append_only
+        from kernel import acts, append_only
 
-        from governance import catalogue, receivers
+        from governance import audit, catalogue, receivers
 
         append_only.register(*PROTECTED)
         checks.register(append_only.check, checks.Tags.database)
         post_migrate.connect(self.protect, sender=self, dispatch_uid="governance.append_only")
+        acts.record_with(audit.record)
         catalogue.register_kinds()
         receivers.connect()
 

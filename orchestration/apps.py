@@ -6,11 +6,12 @@ class OrchestrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from kernel import api
+        from kernel import api, append_only
 
         from orchestration import checks, workflows
         from orchestration.calls import binding
 
+        append_only.register("orchestration.WorkflowVersion")
         workflows.register_kind()
         api.resolve_runs_by(binding.run_of)
         checks.register()

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from kernel import actor as actors
-from kernel import clock
+from kernel import acts, clock
 
 from registry.models import Agent, Credential
 
@@ -38,18 +39,33 @@ def issue(
     """A new key for the agent. The text can't be had again."""
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     text = f"{MARK}_{prefix}_{secret}"
-    credential = Credential.objects.create(
-        agent=agent,
-        label=label,
-        prefix=prefix,
-        digest=digest(text),
-        scopes=scopes or [],
-        task_id=task_id,
-        for_team_id=for_team_id,
-        expires_at=expires_at,
-        created_by=actors.current().reference,
-    )
+    with transaction.atomic():
+        credential = Credential.objects.create(
+            agent=agent,
+            label=label,
+            prefix=prefix,
+            digest=digest(text),
+            scopes=scopes or [],
+            task_id=task_id,
+            for_team_id=for_team_id,
+            expires_at=expires_at,
+            created_by=actors.current().reference,
+        )
+        _tell("credential.issued", credential)
     return NewKey(credential, text)
+
+
+def _tell(event: str, credential: Credential) -> None:
+    acts.record(
+        event,
+        target_kind="agent",
+        target_id=credential.agent_id,
+        target_name=credential.agent.name,
+        team_id=credential.agent.team_id,
+        prefix=credential.prefix,
+        label=credential.label,
+        task=str(credential.task_id) if credential.task_id else None,
+    )
 
 
 def digest(text: str) -> str:
@@ -87,11 +103,15 @@ def touch(credential: Credential) -> None:
 
 def revoke(credential: Credential) -> bool:
     """End the key now. Returns False when it had ended already."""
-    rows = Credential.objects.filter(id=credential.id, revoked_at__isnull=True)
-    return bool(rows.update(revoked_at=clock.now()))
+    live = Credential.objects.filter(id=credential.id, revoked_at__isnull=True)
+    with transaction.atomic():
+        ended = bool(live.update(revoked_at=clock.now()))
+        if ended:
+            _tell("credential.revoked", credential)
+    return ended
 
 
 def revoke_for_task(task_id: UUID) -> int:
-    """End the short-lived keys of a task."""
-    rows = Credential.objects.filter(task_id=task_id, revoked_at__isnull=True)
-    return rows.update(revoked_at=clock.now())
+    """End the short-lived keys of a task. Returns how many there were."""
+    live = Credential.objects.filter(task_id=task_id, revoked_at__isnull=True)
+    return sum(revoke(credential) for credential in live.select_related("agent"))

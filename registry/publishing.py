@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from kernel import canonical, clock
+from kernel import acts, canonical, clock
 from kernel.actor import Actor
 from kernel.problems import Conflict, Invalid, Problem
 from kernel.versions import Version, VersionError
@@ -54,6 +54,15 @@ def publish(tool: Tool, *, by: str) -> ToolVersion:
         )
         tool.live_version = version
         tool.save()
+        acts.record(
+            "tool.published",
+            target_kind="tool",
+            target_id=tool.id,
+            target_name=tool.name,
+            team_id=tool.team_id,
+            version=version.version,
+            checksum=checksum,
+        )
     return version
 
 

@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from kernel import clock
 
-from governance import audit
 from registry import keys
 from registry.models import Agent
 
@@ -32,16 +30,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no agent {options['name']!r}. There are: {known}.")
         days = options["days"]
         ends = clock.now() + timedelta(days=days) if days else None
-        with transaction.atomic():
-            new = keys.issue(agent, label=options["label"], expires_at=ends)
-            audit.record(
-                "credential.issued",
-                target_kind="agent",
-                target_id=agent.id,
-                target_name=agent.name,
-                team_id=agent.team_id,
-                prefix=new.credential.prefix,
-            )
+        new = keys.issue(agent, label=options["label"], expires_at=ends)
         if options["json"]:
             expires = ends.isoformat() if ends else None
             document = {"agent": agent.name, "key": new.text, "expires_at": expires}
