@@ -2,11 +2,11 @@
 
 import pytest
 from django.db import transaction
-from governance.models import AuditEvent
 from kernel import acts
+
+from governance.models import AuditEvent
 from registry import keys
 from registry.models import Agent, Credential
-
 from tests import factories
 
 pytestmark = pytest.mark.django_db
