@@ -6,6 +6,7 @@ import math
 import os
 import resource
 import signal
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from orchestration.sandbox.bubblewrap import Bubblewrap
 from orchestration.sandbox.config import SandboxConfig, SandboxUnavailable
 from orchestration.sandbox.conversation import Conversation, converse
 from orchestration.sandbox.job import Bind, Ending, Enforcement, Job, Limits, Outcome
-from orchestration.sandbox.runtime import python_runtime
+from orchestration.sandbox.runtime import PythonRuntime, python_runtime
 from orchestration.sandbox.slots import Slot
 
 # Every machine has it, and in the launcher's own mount namespace it may be covered.
@@ -93,35 +94,21 @@ def _spec(
     """What the launcher is told, save the cgroups and file descriptors."""
     runtime = python_runtime()
     binds = [_resolved(bind) for bind in job.binds]
-    plain = [filesystem.etc(config)]
+    system = [filesystem.etc(config)]
     if runtime.source is not None:
-        plain.append(runtime.source)
+        system.append(runtime.source)
     as_root = os.geteuid() == 0
-    reach = _staged if as_root else _in_place
-    etc, *python = (reach(f"system/{index}", path) for index, path in enumerate(plain))
-    placed = [(reach(f"bind/{index}", bind.source), bind) for index, bind in enumerate(binds)]
-    if runtime.source is not None:
-        placed.insert(0, (python[0], Bind(runtime.source, runtime.target)))
+    etc, placed = _placed(runtime, system, binds, reach=_staged if as_root else _in_place)
+    bwrap, carried = _carried(program) if as_root else (str(program.path), [])
     options = [
         *bubblewrap.isolation(job),
-        *filesystem.options(job, runtime, binds=tuple(placed), etc_source=etc),
+        *filesystem.options(job, runtime, binds=placed, etc_source=etc),
     ]
-    sources = [_source(f"system/{index}", path) for index, path in enumerate(plain)]
-    sources += [
-        _source(f"bind/{index}", bind.source, mapped=True, writable=bind.writable)
-        for index, bind in enumerate(binds)
-    ]
-    bwrap = str(program.path)
-    if as_root and not bubblewrap.readable_by_all(program.path):
-        # Alone, or with the directories of a wheel beside each other as they were.
-        needs = program.needs or (program.path,)
-        sources += [_source(f"bwrap/{path.name}", path) for path in needs]
-        bwrap = f"{STAGE}/bwrap/{program.path.relative_to(needs[0].parent)}"
     return {
         "parent": os.getpid(),
         "uid": slot.uid if as_root else None,
         "stage": STAGE,
-        "sources": sources,
+        "sources": [*_sources(system, binds), *carried],
         "bwrap": bwrap,
         "options": b"".join(os.fsencode(option) + b"\0" for option in options),
         "command": list(job.argv),
@@ -132,6 +119,42 @@ def _spec(
         "watched": [path for path, bind in placed if bind.writable],
         "disk": job.limits.disk_bytes,
     }
+
+
+def _placed(
+    runtime: PythonRuntime,
+    system: list[Path],
+    binds: list[Bind],
+    *,
+    reach: Callable[[str, Path], str],
+) -> tuple[str, tuple[tuple[str, Bind], ...]]:
+    """Where bubblewrap finds /etc, and each bind with Python's first."""
+    etc, *python = (reach(f"system/{index}", path) for index, path in enumerate(system))
+    placed = [(reach(f"bind/{index}", bind.source), bind) for index, bind in enumerate(binds)]
+    if runtime.source is not None:
+        placed.insert(0, (python[0], Bind(runtime.source, runtime.target)))
+    return etc, tuple(placed)
+
+
+def _sources(system: list[Path], binds: list[Bind]) -> list[dict[str, Any]]:
+    """What the launcher, as root, puts on the stage."""
+    return [
+        *(_source(f"system/{index}", path) for index, path in enumerate(system)),
+        *(
+            _source(f"bind/{index}", bind.source, mapped=True, writable=bind.writable)
+            for index, bind in enumerate(binds)
+        ),
+    ]
+
+
+def _carried(program: Bubblewrap) -> tuple[str, list[dict[str, Any]]]:
+    """Where the slot's user can run bubblewrap, and what is put on the stage for that."""
+    if bubblewrap.readable_by_all(program.path):
+        return str(program.path), []
+    # Alone, or with the directories of a wheel beside each other as they were.
+    needs = program.needs or (program.path,)
+    place = f"{STAGE}/bwrap/{program.path.relative_to(needs[0].parent)}"
+    return place, [_source(f"bwrap/{path.name}", path) for path in needs]
 
 
 def _resolved(bind: Bind) -> Bind:

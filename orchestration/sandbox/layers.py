@@ -104,23 +104,7 @@ def _make(requirements: list[str], digest: str, *, config: SandboxConfig) -> Pat
 
 
 def _install(requirements: list[str], target: Path, *, config: SandboxConfig) -> None:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [find_uv_bin(), "pip", "install", "--quiet", "--no-progress", "--color", "never"]
-    command += [
-        "--only-binary",
-        ":all:",
-        "--link-mode",
-        "copy",
-        "--no-python-downloads",
-    ]
-    command += [
-        "--python",
-        str(python_runtime().program),
-        "--python-version",
-        version,
-        "--target",
-        str(target),
-    ]
+    command = _command(target)
     environment = indexes.environment() | {"UV_CACHE_DIR": str(config.home / "uv-cache")}
     if environment.pop("UV_NO_INDEX", "") in ("1", "true", "yes", "on"):
         command.append("--no-index")
@@ -144,6 +128,19 @@ def _install(requirements: list[str], target: Path, *, config: SandboxConfig) ->
         raise PackageUnavailable(
             f"No wheels for {_culprits(requirements, done.stderr)}: {done.stderr.strip()[-1500:]}"
         )
+
+
+def _command(target: Path) -> list[str]:
+    """uv's installation of wheels alone, for this Python, into `target`."""
+    return [
+        *(find_uv_bin(), "pip", "install", "--quiet", "--no-progress", "--color", "never"),
+        *("--only-binary", ":all:"),
+        *("--link-mode", "copy"),
+        "--no-python-downloads",
+        *("--python", str(python_runtime().program)),
+        *("--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"),
+        *("--target", str(target)),
+    ]
 
 
 def _culprits(requirements: list[str], said: str) -> str:
