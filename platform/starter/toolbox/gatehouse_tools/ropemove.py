@@ -8,11 +8,12 @@ import re
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from gatehouse_tools.needs import require_package
 from gatehouse_tools.plan import Plan
@@ -20,6 +21,17 @@ from gatehouse_tools.surgery import Names
 from gatehouse_tools.tree import python_files, workspace
 
 LIMIT_SECONDS = 60
+# What rope fails with, beside its own errors, on code that it doesn't understand.
+CRASHES = (
+    AttributeError,
+    TypeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    AssertionError,
+    OSError,
+)
 
 
 class OutOfTime(Exception):
@@ -35,14 +47,18 @@ class Draft:
     complaint: str | None = None
 
 
+@dataclass(frozen=True)
+class Rope:
+    """What is used of rope, which is imported where it is needed alone."""
+
+    project: Callable[..., Any]
+    create_move: Callable[..., Any]
+    error: type[Exception]
+
+
 def draft(root: Path, roots: Sequence[str], plan: Plan, target: str) -> Draft:
     """Move every name with rope (rope.refactor.move) and read what changed."""
-    try:
-        from rope.base.exceptions import RopeError  # noqa: PLC0415
-        from rope.base.project import Project  # noqa: PLC0415
-        from rope.refactor.move import create_move  # noqa: PLC0415
-    except ImportError:
-        raise require_package("rope") from None
+    rope = _rope()
     copy = Path(tempfile.mkdtemp(prefix="rope-", dir=workspace()))
     _copy_python(root, copy)
     before = {path: (copy / path).read_bytes() for path in python_files(copy)}
@@ -50,51 +66,52 @@ def draft(root: Path, roots: Sequence[str], plan: Plan, target: str) -> Draft:
     complaint = None
     try:
         with _at_most(LIMIT_SECONDS):
-            project = Project(
-                str(copy),
-                ropefolder=None,
-                source_folders=[path for path in roots if path != "."],
-                prefer_module_from_imports=True,
-                automatic_soa=False,
-                import_dynload_stdmods=False,
-                ignore_syntax_errors=True,
-            )
-            (copy / target).touch()
-            for name in plan.names:
-                _move(project, create_move, plan.module.source.path, target, name)
+            for name in _moves(rope, copy, roots, plan, target):
                 moved.append(name)
     except OutOfTime:
         complaint = f"took longer than {LIMIT_SECONDS} s"
     except RecursionError:
         complaint = "recursed too deep"
-    except (
-        RopeError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        KeyError,
-        IndexError,
-        SyntaxError,
-        AssertionError,
-        OSError,
-    ) as error:
+    except (rope.error, *CRASHES) as error:
         complaint = f"{type(error).__name__}: {error}"[:200]
     files = _changed(copy, before)
     shutil.rmtree(copy)
     return Draft(files, tuple(moved), complaint)
 
 
+def _rope() -> Rope:
+    try:
+        from rope.base.exceptions import RopeError  # noqa: PLC0415
+        from rope.base.project import Project  # noqa: PLC0415
+        from rope.refactor.move import create_move  # noqa: PLC0415
+    except ImportError:
+        raise require_package("rope") from None
+    return Rope(Project, create_move, RopeError)
+
+
+def _moves(rope: Rope, copy: Path, roots: Sequence[str], plan: Plan, target: str) -> Iterator[str]:
+    """Each name once it is moved."""
+    project = rope.project(
+        str(copy),
+        ropefolder=None,
+        source_folders=[path for path in roots if path != "."],
+        prefer_module_from_imports=True,
+        automatic_soa=False,
+        import_dynload_stdmods=False,
+        ignore_syntax_errors=True,
+    )
+    (copy / target).touch()
+    source, destination = (project.get_resource(p) for p in (plan.module.source.path, target))
+    for name in plan.names:
+        mover = rope.create_move(project, source, _offset(source.read(), name))
+        project.do(mover.get_changes(destination))
+        yield name
+
+
 def _copy_python(root: Path, copy: Path) -> None:
     for path in python_files(root):
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / path, copy / path)
-
-
-def _move(project: object, create_move: object, path: str, target: str, name: str) -> None:
-    get = project.get_resource  # type: ignore[attr-defined]
-    resource = get(path)
-    mover = create_move(project, resource, _offset(resource.read(), name))  # type: ignore[operator]
-    project.do(mover.get_changes(get(target)))  # type: ignore[attr-defined]
 
 
 def _offset(text: str, name: str) -> int:

@@ -87,36 +87,11 @@ def observe(request, out):
 
 def outcome_of(case):
     """What the last expression of a case gives: a value's text, or the exception."""
-    space = {}
     try:
         limit(CASE_SECONDS)
-        exec("\n".join([*case["imports"], *case["lines"]]), space)
-        value = eval(case["last"], space)
-        wrap = ""
-        if isinstance(value, collections.abc.Iterator):
-            value, wrap = list(itertools.islice(value, MAX_ITEMS + 1)), "list"
-            if len(value) > MAX_ITEMS:
-                return {"unusable": "an endless iterator"}
-        if isinstance(value, collections.abc.Coroutine):
-            value.close()
-            return {"unusable": "a coroutine"}
+        space, value, wrap = run(case)
         limit(0)
-        text, imports = render(value)
-        stable = eval(text, {**space, **namespace(imports)}) == value
-        if not stable:
-            return {"unusable": "a value that isn't equal to its own text"}
-        keys = (
-            {k: render(v)[0] for k, v in value.items()}
-            if type(value) is dict and all(type(k) is str for k in value)
-            else None
-        )
-        return {
-            "value": text,
-            "imports": imports,
-            "wrap": wrap,
-            "keys": keys,
-            "float": type(value) is float,
-        }
+        return {**description(value, space), "wrap": wrap}
     except Unrenderable as error:
         limit(0)
         return {"unusable": str(error)}
@@ -128,6 +103,35 @@ def outcome_of(case):
     except BaseException as error:  # noqa: BLE001  sys.exit() must not end this program
         limit(0)
         return {"unusable": f"raises {type(error).__name__}"}
+
+
+def run(case):
+    """The case's namespace, the value of its last expression, and what had to wrap that."""
+    space = {}
+    exec("\n".join([*case["imports"], *case["lines"]]), space)
+    value = eval(case["last"], space)
+    wrap = ""
+    if isinstance(value, collections.abc.Iterator):
+        value, wrap = list(itertools.islice(value, MAX_ITEMS + 1)), "list"
+        if len(value) > MAX_ITEMS:
+            raise Unrenderable("an endless iterator")
+    if isinstance(value, collections.abc.Coroutine):
+        value.close()
+        raise Unrenderable("a coroutine")
+    return space, value, wrap
+
+
+def description(value, space):
+    """A value's text and what that needs. Raises Unrenderable unless the text gives it again."""
+    text, imports = render(value)
+    if not eval(text, {**space, **namespace(imports)}) == value:
+        raise Unrenderable("a value that isn't equal to its own text")
+    keys = (
+        {k: render(v)[0] for k, v in value.items()}
+        if type(value) is dict and all(type(k) is str for k in value)
+        else None
+    )
+    return {"value": text, "imports": imports, "keys": keys, "float": type(value) is float}
 
 
 def namespace(imports):
