@@ -11,8 +11,8 @@ from kernel import ids, problems
 from kernel.actor import actor_of
 
 
-class ActorMiddleware:
-    """Runs each request as its signed-in person; a REST door sets the agent once it knows it."""
+class RequestIdMiddleware:
+    """Marks whatever is logged on behalf of a request. Comes first, so that no failure lacks it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -20,6 +20,16 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=str(ids.uuid7()), path=request.path)
+        return self.get_response(request)
+
+
+class ActorMiddleware:
+    """Runs each request as its signed-in person; a REST door sets the agent once it knows it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         with actors.acting(actor_of(request)):
             return self.get_response(request)
 

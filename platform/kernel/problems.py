@@ -85,6 +85,10 @@ class TooLarge(Problem):
     status, reason, title = 413, "too_large", "Too large"
 
 
+class InternalError(Problem):
+    status, reason, title = 500, "internal_error", "Internal error"
+
+
 class Unavailable(Problem):
     status, reason, title = 503, "unavailable", "Unavailable"
 

@@ -23,3 +23,8 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "portal.faults.bad_request"
+handler403 = "portal.faults.forbidden"
+handler404 = "portal.faults.not_found"
+handler500 = "portal.faults.internal_error"
