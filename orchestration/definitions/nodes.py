@@ -67,9 +67,13 @@ class ToolNode(Node):
     kind = TOOL
 
 
+KEEP, ROLL_BACK = "keep", "roll_back"
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateNode(Node):
-    """Asks people. `back_to` is where requested changes send the work, at most `limit` times."""
+    """Asks people. `back_to` is where requested changes send the work, at most `limit` times.
+    `on_reject` says what becomes of the project's changes: `keep` or `roll_back`."""
 
     question: str
     reviewers: Mapping[str, Any]
@@ -78,6 +82,7 @@ class GateNode(Node):
     show: Mapping[str, Any]
     back_to: str | None = None
     limit: int = 0
+    on_reject: str = KEEP
 
     kind = GATE
 

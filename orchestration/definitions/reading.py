@@ -8,7 +8,15 @@ from typing import Any
 
 from kernel.versions import Version, VersionError
 
-from orchestration.definitions.nodes import AgentNode, GateNode, Node, Retry, ToolNode
+from orchestration.definitions.nodes import (
+    KEEP,
+    ROLL_BACK,
+    AgentNode,
+    GateNode,
+    Node,
+    Retry,
+    ToolNode,
+)
 from orchestration.definitions.source import Document
 
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
@@ -26,7 +34,7 @@ _OF_KIND = {
     "gate": {"gate"},
 }
 _RETRY = {"attempts", "backoff", "factor", "max"}
-_GATE = {"question", "reviewers", "quorum", "deadline", "show", "on_request_changes"}
+_GATE = {"question", "reviewers", "quorum", "deadline", "show", "on_request_changes", "on_reject"}
 _LOOP = {"back_to", "limit"}
 _REVIEWERS = {"role", "team", "users"}
 
@@ -231,7 +239,15 @@ def _gate(reader: Reader, shared: dict[str, Any]) -> GateNode:
         show=gate.mapping("show"),
         back_to=loop.name("back_to") if loop else None,
         limit=loop.whole("limit", 3, least=1, most=50) if loop else 0,
+        on_reject=_on_reject(gate),
     )
+
+
+def _on_reject(gate: Reader) -> str:
+    found = gate.text("on_reject") or KEEP
+    if found not in (KEEP, ROLL_BACK):
+        gate.fault("on_reject", f"{found!r}: write {KEEP} or {ROLL_BACK}")
+    return found
 
 
 def _reviewers(gate: Reader) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from orchestration.journal import Journal
 from orchestration.models import Step
 from orchestration.models.runs import RunStatus, StepStatus
 from orchestration.models.tasks import TaskStatus
+from orchestration.runs import aftermath
 
 
 def apply(journal: Journal, rows: dict[str, Step], command: Command) -> None:
@@ -146,6 +147,7 @@ def finish(journal: Journal, command: Finish) -> None:
     run.finished_at = journal.now
     run.save(update_fields=["status", "reason", "output", "finished_at"])
     journal.record("run.finished", status=str(command.status), reason=command.reason)
+    aftermath.tidy(journal, command.status, command.reason)
     event = "run.cancelled" if command.status == RunStatus.CANCELLED else "run.finished"
     note(journal, event, status=str(command.status), reason=command.reason)
 
