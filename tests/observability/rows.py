@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kernel import ids
+from django.db import connection
+from kernel import clock, ids
 
 from governance.models import Approval, LedgerEntry, Vote
-from orchestration.models import AgentTask, ToolCall
-from registry.models import Agent, Tool, User
+from orchestration.models import AgentTask, ToolCall, Workflow, WorkflowRun, WorkflowVersion
+from registry.models import Agent, Team, Tool, User
 
 
 def task(agent: Agent, at: datetime | None, status: str = "succeeded", **fields: Any) -> AgentTask:
@@ -78,3 +79,30 @@ def review(team_id: UUID, by: User, opened: datetime, closed: datetime) -> Appro
     )
     Vote.objects.create(approval=approval, user=by, user_name=by.username, decision="approve")
     return approval
+
+
+def ended_runs(team: Team, count: int) -> None:
+    """Finished runs, so that reading all of them would be noticed."""
+    workflow = Workflow.objects.create(name="ended", team=team, source="name: ended")
+    version = WorkflowVersion.objects.create(
+        workflow=workflow, version="1.0", sort_key=1, document={}, checksum="", published_by="test"
+    )
+    now = clock.now()
+    WorkflowRun.objects.bulk_create(
+        WorkflowRun(
+            workflow_version=version,
+            workflow_name="ended",
+            team_id=team.id,
+            status="succeeded",
+            started_by_kind="user",
+            started_by_name="alice",
+            finished_at=now,
+        )
+        for _ in range(count)
+    )
+
+
+def analyse() -> None:
+    """Tell the database how its tables are filled: a plan for empty tables proves nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
