@@ -128,3 +128,8 @@ def _never(request: HttpRequest) -> bool:
 def icon(request: HttpRequest) -> str:
     """The admin's icon and favicon."""
     return static("portal/logo.svg")
+
+
+def admin_style(request: HttpRequest) -> str:
+    """What the admin's theme leaves out."""
+    return static("portal/admin.css")

@@ -239,6 +239,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Platform administration",
     "SITE_URL": "/",
     "SITE_ICON": "portal.navigation.icon",
+    "STYLES": ["portal.navigation.admin_style"],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "portal.navigation.icon"},
     ],
