@@ -1,10 +1,11 @@
 """Workflows: the definition that people edit, and the published versions that runs stay on."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.models import PublishedVersion
 from kernel.visibility import VisibleQuerySet
 from simple_history.models import HistoricalRecords
 
@@ -49,34 +50,19 @@ class Workflow(models.Model):
         return own | models.Q(is_shared=True) if action == "view" else own
 
 
-class WorkflowVersion(models.Model):
+class WorkflowVersion(PublishedVersion):
     """One immutable published definition."""
 
-    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="versions")
-    version = models.CharField(max_length=20)
-    sort_key = models.BigIntegerField()
     document = models.JSONField()
-    checksum = models.CharField(max_length=64)
-    published_at = models.DateTimeField(default=clock.now)
-    published_by = models.CharField(max_length=200)
 
-    objects = models.Manager.from_queryset(VisibleQuerySet)()
-
-    class Meta:
-        ordering: ClassVar = ["-sort_key"]
+    class Meta(PublishedVersion.Meta):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["workflow", "sort_key"], name="workflow_version_unique")
         ]
 
     def __str__(self) -> str:
         return f"{self.workflow} {self.version}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """A published version is never saved again."""
-        if not self._state.adding:
-            raise TypeError(f"{self} is published and can't change; publish a new version")
-        super().save(*args, **kwargs)
 
     @staticmethod
     def visibility(viewer: Actor, action: str) -> models.Q:

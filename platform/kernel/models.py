@@ -1,10 +1,38 @@
 """The kernel's one concrete model, and the abstract ones that the apps build on."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
 from kernel import clock, ids
+from kernel.visibility import VisibleQuerySet
+
+
+class PublishedVersion(models.Model):
+    """One immutable published form of a definition. What happens points at one of these.
+
+    `sort_key` is `kernel.versions.Version.key` of the number, `checksum` the SHA-256 over the
+    canonical JSON of what was published. The database refuses changes too (`append_only`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    version = models.CharField(max_length=20)
+    sort_key = models.BigIntegerField()
+    checksum = models.CharField(max_length=64)
+    published_at = models.DateTimeField(default=clock.now)
+    published_by = models.CharField(max_length=200)
+
+    objects = models.Manager.from_queryset(VisibleQuerySet)()
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["-sort_key"]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A published version is never saved again."""
+        if not self._state.adding:
+            raise TypeError(f"{self} is published and can't change; publish a new version")
+        super().save(*args, **kwargs)
 
 
 class Outbox(models.Model):
