@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kernel import actor as actors
-from kernel.catalogue import CatalogueError, CatalogueKind, Change, register
+from kernel.catalogue import CatalogueError, CatalogueKind, Change, refuse_unknown, register
 from kernel.problems import Issue, Problem
 
 from context import projects
@@ -17,10 +17,7 @@ KEYS = frozenset({"kind", "name", "team", "description"})
 def apply(entry: Mapping[str, Any]) -> Change:
     """Make the project, or bring its team and description in line. Raises CatalogueError."""
     name = str(entry.get("name", ""))
-    unknown = sorted(set(entry) - KEYS)
-    if unknown:
-        issues = [Issue(f"/{key}", f"unknown; known: {', '.join(sorted(KEYS))}") for key in unknown]
-        raise CatalogueError("project", name, issues)
+    refuse_unknown("project", entry, KEYS)
     team = Team.objects.filter(name=entry.get("team")).first()
     if team is None:
         issue = Issue("/team", f"there is no team {entry.get('team')!r}")

@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from kernel import actor as actors
 from kernel import clock, money
-from kernel.catalogue import CatalogueError, CatalogueKind, Change, register
+from kernel.catalogue import (
+    CatalogueError,
+    CatalogueKind,
+    Change,
+    refuse_unknown,
+    register,
+    write,
+)
 from kernel.problems import Invalid, Issue, Problem
 
 from governance import documents, grants, policies
@@ -22,15 +28,6 @@ _GRANT = frozenset({"kind", "name", "agent", "permission", "reason", "ends_at"})
 _BUDGET = frozenset({"kind", "name", "team", "agent", "period", "limit", "is_active"})
 
 
-def _refuse_unknown(kind: str, entry: Mapping[str, Any], known: frozenset[str]) -> None:
-    issues = [
-        Issue(f"/{key}", f"unknown; known: {', '.join(sorted(known))}")
-        for key in sorted(set(entry) - known)
-    ]
-    if issues:
-        raise CatalogueError(kind, str(entry.get("name")), issues)
-
-
 def _one(kind: str, entry: Mapping[str, Any], key: str, model: Any) -> Any:
     found = model.objects.filter(name=entry.get(key)).first()
     if found is None:
@@ -41,7 +38,7 @@ def _one(kind: str, entry: Mapping[str, Any], key: str, model: Any) -> Any:
 
 def apply_policy(entry: Mapping[str, Any]) -> Change:
     """Write the policy, publish its document where it is new, and put it in force as it says."""
-    _refuse_unknown("policy", entry, _POLICY)
+    refuse_unknown("policy", entry, _POLICY)
     name = str(entry["name"])
     status = entry.get("status", PolicyStatus.DRAFT)
     document = {key: entry[key] for key in ("applies_to", "rules") if key in entry}
@@ -58,7 +55,7 @@ def apply_policy(entry: Mapping[str, Any]) -> Change:
         "document": document,
         "version": str(entry.get("version", "1.0")),
     }
-    return _in_force(row, _written("policy", row, values), status)
+    return _in_force(row, write("policy", row, values), status)
 
 
 def _in_force(row: Policy, change: Change, status: str) -> Change:
@@ -76,26 +73,9 @@ def _in_force(row: Policy, change: Change, status: str) -> Change:
     return Change("policy", row.name, "update", status) if moved else change
 
 
-def _written(kind: str, row: Any, values: Mapping[str, Any]) -> Change:
-    """Save what differs. A fault is named by its field."""
-    is_new = row._state.adding
-    changed = [key for key, value in values.items() if is_new or getattr(row, key) != value]
-    for key in changed:
-        setattr(row, key, values[key])
-    if not changed:
-        return Change(kind, row.name, "unchanged")
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        issues = [Issue(f"/{key}", " ".join(found)) for key, found in error.message_dict.items()]
-        raise CatalogueError(kind, row.name, issues) from error
-    row.save()
-    return Change(kind, row.name, "create" if is_new else "update", ", ".join(changed))
-
-
 def apply_grant(entry: Mapping[str, Any]) -> Change:
     """Give the permission, unless a live grant gives it already. A catalogue takes nothing away."""
-    _refuse_unknown("grant", entry, _GRANT)
+    refuse_unknown("grant", entry, _GRANT)
     agent = _one("grant", entry, "agent", Agent)
     permission = str(entry.get("permission"))
     name = f"{agent.name}:{permission}"
@@ -115,7 +95,7 @@ def apply_grant(entry: Mapping[str, Any]) -> Change:
 
 
 def apply_budget(entry: Mapping[str, Any]) -> Change:
-    _refuse_unknown("budget", entry, _BUDGET)
+    refuse_unknown("budget", entry, _BUDGET)
     name = str(entry["name"])
     try:
         limit = money.to_micros(entry.get("limit", ""))
@@ -129,7 +109,7 @@ def apply_budget(entry: Mapping[str, Any]) -> Change:
         "limit_micros": limit,
         "is_active": entry.get("is_active", True),
     }
-    return _written("budget", row, values)
+    return write("budget", row, values)
 
 
 def export_policies() -> list[dict[str, Any]]:

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db.models import Model
 from kernel import actor as actors
 from kernel import money
-from kernel.catalogue import CatalogueError, CatalogueKind, Change, register
+from kernel.catalogue import (
+    CatalogueError,
+    CatalogueKind,
+    Change,
+    refuse_unknown,
+    register,
+    write,
+)
 from kernel.problems import Invalid, Issue, Problem
 
 from registry import contracts, publishing, shorthand
@@ -51,49 +56,16 @@ _AGENT_KEYS = (
 )
 
 
-def _refuse_unknown(kind: str, entry: Mapping[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        issues = [
-            Issue(f"/{key}", f"unknown; known: {', '.join(sorted(known))}") for key in unknown
-        ]
-        raise CatalogueError(kind, str(entry.get("name")), issues)
-
-
-def _save(kind: str, row: Model, values: Mapping[str, Any]) -> Change:
-    """Write what differs, and say what that was. A fault is named by its field."""
-    name = getattr(row, "name")  # noqa: B009 - every kind here has one
-    is_new = row._state.adding
-    changed = [
-        key for key, value in values.items() if is_new or not _same(getattr(row, key), value)
-    ]
-    for key in changed:
-        setattr(row, key, values[key])
-    if not changed and not is_new:
-        return Change(kind, name, "unchanged")
-    try:
-        row.full_clean(exclude=["group"])
-    except ValidationError as error:
-        issues = [Issue(f"/{key}", " ".join(found)) for key, found in error.message_dict.items()]
-        raise CatalogueError(kind, name, issues) from error
-    row.save()
-    return Change(kind, name, "create" if is_new else "update", ", ".join(changed))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one == other or (not isinstance(one, str) and str(one) == str(other))
-
-
 def apply_permission(entry: Mapping[str, Any]) -> Change:
-    _refuse_unknown("permission", entry, {"kind", "name", "description"})
+    refuse_unknown("permission", entry, {"kind", "name", "description"})
     row = Permission.objects.filter(name=entry["name"]).first() or Permission(name=entry["name"])
-    return _save("permission", row, {"description": entry.get("description", "")})
+    return write("permission", row, {"description": entry.get("description", "")})
 
 
 def apply_team(entry: Mapping[str, Any]) -> Change:
-    _refuse_unknown("team", entry, {"kind", "name", "description"})
+    refuse_unknown("team", entry, {"kind", "name", "description"})
     row = Team.objects.filter(name=entry["name"]).first() or Team(name=entry["name"])
-    return _save("team", row, {"description": entry.get("description", "")})
+    return write("team", row, {"description": entry.get("description", "")})
 
 
 def _team(kind: str, entry: Mapping[str, Any], key: str) -> Team:
@@ -106,19 +78,19 @@ def _team(kind: str, entry: Mapping[str, Any], key: str) -> Team:
 
 
 def apply_agent(entry: Mapping[str, Any]) -> Change:
-    _refuse_unknown("agent", entry, {"kind", "name", "team", *_AGENT_KEYS})
+    refuse_unknown("agent", entry, {"kind", "name", "team", *_AGENT_KEYS})
     row = Agent.objects.filter(name=entry["name"]).first() or Agent(name=entry["name"])
     values = {key: entry[key] for key in _AGENT_KEYS if key in entry}
-    return _save("agent", row, values | {"team": _team("agent", entry, "team")})
+    return write("agent", row, values | {"team": _team("agent", entry, "team")})
 
 
 def apply_tool(entry: Mapping[str, Any]) -> Change:
     """Write the entry and publish it when its contract is new."""
-    _refuse_unknown("tool", entry, _TOOL_KEYS)
+    refuse_unknown("tool", entry, _TOOL_KEYS)
     row = Tool.objects.filter(name=entry["name"]).first() or Tool(name=entry["name"])
     permissions = _permissions(entry)
     try:
-        change = _save("tool", row, _tool_values(entry))
+        change = write("tool", row, _tool_values(entry))
         if set(row.permissions_required.values_list("id", flat=True)) != {
             p.id for p in permissions
         }:

@@ -4,9 +4,11 @@ Each app registers its own kinds; portal reads the folder and runs them in one t
 order of `rank`. `plan` tells what would change without changing it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from django.core.exceptions import ValidationError
 
 from kernel.problems import Issue
 
@@ -40,6 +42,36 @@ class CatalogueKind:
     rank: int
     apply: Callable[[Mapping[str, Any]], Change]
     export: Callable[[], list[dict[str, Any]]]
+
+
+def refuse_unknown(kind: str, entry: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raises CatalogueError with each key that the kind doesn't have: a misspelt one is lost."""
+    told = f"unknown; known: {', '.join(sorted(known))}"
+    issues = [Issue(f"/{key}", told) for key in sorted(set(entry) - set(known))]
+    if issues:
+        raise CatalogueError(kind, str(entry.get("name")), issues)
+
+
+def write(kind: str, row: Any, values: Mapping[str, Any]) -> Change:
+    """Save what differs from the row, and say what that was. A fault is named by its field."""
+    is_new = row._state.adding
+    changed = [key for key in values if is_new or not _same(getattr(row, key), values[key])]
+    for key in changed:
+        setattr(row, key, values[key])
+    if not changed:
+        return Change(kind, row.name, "unchanged")
+    try:
+        row.full_clean(exclude=["group"])
+    except ValidationError as error:
+        issues = [Issue(f"/{key}", " ".join(found)) for key, found in error.message_dict.items()]
+        raise CatalogueError(kind, row.name, issues) from error
+    row.save()
+    return Change(kind, row.name, "create" if is_new else "update", ", ".join(changed))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """A number or a moment that YAML read in another type is the same value."""
+    return bool(one == other or (not isinstance(one, str) and str(one) == str(other)))
 
 
 _kinds: dict[str, CatalogueKind] = {}
