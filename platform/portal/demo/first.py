@@ -31,16 +31,17 @@ class FirstRun:
 def first_run() -> FirstRun | None:
     """Import the sample and start the workflow on it, as the first team member.
 
-    A home that has the project has had its first run: None.
+    Each part that is there already is left alone, so that a start that was interrupted is taken up.
+    A home that has had its first run: None.
     """
-    if Project.objects.filter(name=PROJECT).exists():
-        return None
     member = User.objects.filter(username="member").first()
-    if member is None:
+    if member is None or WorkflowRun.objects.filter(project__name=PROJECT).exists():
         return None
     with actors.acting(member.actor), tempfile.TemporaryDirectory() as folder:
-        source = sample.make_repository(Path(folder) / "authservice")
-        project = import_project(PROJECT, source, team=_team_of(member), by=member.actor)
+        project = Project.objects.filter(name=PROJECT).first()
+        if project is None or not project.repository:
+            source = sample.make_repository(Path(folder) / "authservice")
+            project = import_project(PROJECT, source, team=_team_of(member), by=member.actor)
         run = start(project, by=member.actor)
     return FirstRun(f"{settings.BASE_URL}/runs/{run.id}/")
 
@@ -51,9 +52,9 @@ def _team_of(member: User) -> Team:
 
 
 def import_project(name: str, source: Path, *, team: Team, by: actors.Actor) -> Project:
-    """A new project with the HEAD commit of the repository at `source`."""
-    project = projects.create(
-        name, team=team, description="Move the JWT handling to a module of its own.", by=by
+    """The project with the HEAD commit of the repository at `source`; made if it isn't there."""
+    project = Project.objects.filter(name=name, team=team).first() or projects.create(
+        name, team=team, description="Move a cohesive group to a module of its own.", by=by
     )
     repositories.import_repository(project, source, by=by)
     project.refresh_from_db()
