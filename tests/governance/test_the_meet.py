@@ -203,5 +203,7 @@ def test_the_intersection_of_patterns_is_exact(
     )
 
 
-def test_an_empty_rule_set_is_the_widest() -> None:
-    narrower(judge(facts(), RuleSet()), judge(facts(), RuleSet()))
+@settings(max_examples=150, deadline=None)
+@given(case=cases, drawn=policies)
+def test_an_empty_rule_set_is_the_widest(case: Facts, drawn: list[Any]) -> None:
+    narrower(judge(case, RuleSet()), judge(case, compiled(sources(drawn))))
