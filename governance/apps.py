@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from kernel import append_only
 
 PROTECTED = (
     "registry.ToolVersion",
@@ -18,7 +19,7 @@ class GovernanceConfig(AppConfig):
     def ready(self) -> None:
         from django.core import checks
         from django.db.models.signals import post_migrate
-        from kernel import acts, append_only
+        from kernel import acts
 
         from governance import audit, catalogue, receivers
 
@@ -31,6 +32,4 @@ class GovernanceConfig(AppConfig):
 
     def protect(self, using: str, **kwargs: Any) -> None:
         """After every migration: whatever app registered a table, its triggers are there again."""
-        from kernel import append_only
-
         append_only.install(using)
