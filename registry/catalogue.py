@@ -35,7 +35,9 @@ _TOOL_FIELDS = {
     "deprecation_message": "deprecation_message",
     "sunset_at": "sunset_at",
     "shared": "is_shared",
-}
+    "origin": "origin",
+    "release_notes": "release_notes",
+} | {name: name for name in contracts.OPTIONAL}
 _TOOL_KEYS = set(_TOOL_FIELDS) | {
     "kind",
     "name",
@@ -176,8 +178,12 @@ def export_tools() -> list[dict[str, Any]]:
         | contracts.document_of(each)
         # As it was written: the defaults that a publication fills in aren't the author's words.
         | {"sandbox_config": each.sandbox_config, "shared": each.is_shared}
+        | {name: each_value for name in _TOLD if (each_value := getattr(each, name))}
         for each in rows
     ]
+
+
+_TOLD = ("origin", "release_notes")
 
 
 def register_kinds() -> None:

@@ -27,6 +27,17 @@ DEFAULT_SANDBOX: dict[str, Any] = {
     "packages": [],
     "fixed_packages": [],
 }
+OPTIONAL: dict[str, Any] = {
+    "pure": False,
+    "cache_seconds": None,
+    "retry": {},
+    "rate_limit": {},
+    "circuit_breaker": {},
+    "environments": [],
+    "annotations": {},
+}
+"""Parts of a contract that are left out where they say nothing, and what they mean then."""
+
 _SIZES = {"memory_limit": "memory", "disk_limit": "disk", "output_limit": "output"}
 _NUMBERS = {"cpu_limit": "cpu", "timeout": "timeout", "processes": "processes"}
 
@@ -55,6 +66,10 @@ class Contract:
     def parameters(self) -> dict[str, Any]:
         schema: dict[str, Any] = self.document["parameters"]
         return schema
+
+    def said(self, name: str) -> Any:
+        """An optional part of the contract (see OPTIONAL), or what its absence means."""
+        return self.document.get(name, OPTIONAL[name])
 
     @property
     def fixed_packages(self) -> tuple[str, ...]:
@@ -108,27 +123,37 @@ def limits_of(sandbox: Mapping[str, Any]) -> dict[str, Any]:
 
 def document_of(tool: Tool) -> dict[str, Any]:
     """The entry as it stands in the definition, ready to be published."""
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "result_schema": tool.result_schema,
-        "permissions_required": sorted(
-            tool.permissions_required.values_list("name", flat=True) if tool.pk else []
-        ),
-        "sandbox_config": DEFAULT_SANDBOX | tool.sandbox_config,
-        "audit": tool.audit,
-        "cost_per_call": money.text(tool.cost_micros),
-        "data_class": tool.data_class,
-        "executor": tool.executor,
-        "executor_config": tool.executor_config,
-        "idempotent": tool.idempotent,
-        "compensation": tool.compensation,
-        "examples": tool.examples,
-        "tags": tool.tags,
-        "owner": tool.team.name,
-        "version": tool.version,
-    } | lifecycle_of(tool)
+    return (
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "result_schema": tool.result_schema,
+            "permissions_required": sorted(
+                tool.permissions_required.values_list("name", flat=True) if tool.pk else []
+            ),
+            "sandbox_config": DEFAULT_SANDBOX | tool.sandbox_config,
+            "audit": tool.audit,
+            "cost_per_call": money.text(tool.cost_micros),
+            "data_class": tool.data_class,
+            "executor": tool.executor,
+            "executor_config": tool.executor_config,
+            "idempotent": tool.idempotent,
+            "compensation": tool.compensation,
+            "examples": tool.examples,
+            "tags": tool.tags,
+            "owner": tool.team.name,
+            "version": tool.version,
+        }
+        | _told(tool)
+        | lifecycle_of(tool)
+    )
+
+
+def _told(tool: Tool) -> dict[str, Any]:
+    """What an entry may say beyond what every entry says: only what it does say."""
+    values = {name: getattr(tool, name) for name in OPTIONAL}
+    return {name: value for name, value in values.items() if value != OPTIONAL[name]}
 
 
 def lifecycle_of(tool: Tool) -> dict[str, Any]:

@@ -12,6 +12,14 @@ from registry import contracts, shorthand, validation
 from registry.models import Tool
 
 _FIELD = {"cost_per_call": "cost"}
+_A_LIST = (list, "Write a list, such as [one, two].")
+_AN_OBJECT = (dict, "Write an object, such as {name: value}.")
+_EMPTY: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(("examples", "tags", "environments"), _A_LIST),
+    **dict.fromkeys(("executor_config", "sandbox_config", "retry", "rate_limit"), _AN_OBJECT),
+    **dict.fromkeys(("circuit_breaker", "annotations", "origin"), _AN_OBJECT),
+}
+"""Fields that may be left empty, and what they then are."""
 
 
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -29,6 +37,22 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         rows=3, required=False, help_text="The call that undoes a call: tool and arguments."
     )
     examples = DocumentField(required=False, help_text="A list of calls: {arguments: …}.")
+    retry = DocumentField(
+        rows=3, required=False, help_text="For idempotent tools: attempts, backoff, on."
+    )
+    rate_limit = DocumentField(
+        rows=3, required=False, help_text="agent, team, tool, such as {agent: 60/minute}."
+    )
+    circuit_breaker = DocumentField(
+        rows=3, required=False, help_text="failures, within, pause; in seconds."
+    )
+    annotations = DocumentField(
+        rows=3, required=False, help_text="MCP's hints: title, readOnlyHint, and so on."
+    )
+    environments = DocumentField(
+        rows=2, required=False, help_text="A list, such as [staging]; empty means everywhere."
+    )
+    origin = DocumentField(rows=3, required=False, help_text="Where it was imported from.")
     tags = DocumentField(rows=2, required=False, help_text="A list of words: [code, testing].")
     cost = forms.DecimalField(
         max_digits=16,
@@ -48,23 +72,14 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             self.initial["cost"] = money.from_micros(self.instance.cost_micros)
 
-    def clean_executor_config(self) -> Any:
-        return self.cleaned_data["executor_config"] or {}
-
-    def clean_sandbox_config(self) -> Any:
-        return self.cleaned_data["sandbox_config"] or {}
-
-    def clean_examples(self) -> Any:
-        return self._list("examples")
-
-    def clean_tags(self) -> Any:
-        return self._list("tags")
-
-    def _list(self, name: str) -> list[Any]:
-        value = self.cleaned_data[name] or []
-        if not isinstance(value, list):
-            raise forms.ValidationError("Write a list, such as [one, two].")
-        return value
+    def _clean_fields(self) -> None:
+        super()._clean_fields()  # type: ignore[misc]
+        for name, (kind, told) in _EMPTY.items():
+            value = self.cleaned_data.get(name)
+            if name in self.cleaned_data and not value:
+                self.cleaned_data[name] = kind()
+            elif value and not isinstance(value, kind):
+                self.add_error(name, told)
 
     def clean_parameters(self) -> Any:
         """Sentences become a schema here, so that the saved entry is always a schema."""

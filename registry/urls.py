@@ -2,12 +2,12 @@
 
 from django.urls import URLPattern, path
 
-from registry import api as doors
+from registry.api import agents, tools
 
 api: list[URLPattern] = [
-    path("tools/", doors.ToolList.as_view(), name="tools"),
-    path("tools/<str:name>/", doors.ToolDetail.as_view(), name="tool"),
-    path("agents/", doors.AgentList.as_view(), name="agents"),
-    path("agents/<str:name>/", doors.AgentDetail.as_view(), name="agent"),
+    path("tools/", tools.ToolList.as_view(), name="tools"),
+    path("tools/<str:name>/", tools.ToolDetail.as_view(), name="tool"),
+    path("agents/", agents.AgentList.as_view(), name="agents"),
+    path("agents/<str:name>/", agents.AgentDetail.as_view(), name="agent"),
 ]
 pages: list[URLPattern] = []

@@ -8,9 +8,43 @@ from kernel.versions import Version, VersionError
 
 from registry import sizes
 from registry.contracts import DEFAULT_SANDBOX
+from registry.models.agents import Environment
 
 _POSITIVE = ("cpu_limit", "timeout", "processes")
 _SIZE = ("memory_limit", "disk_limit", "output_limit")
+_RATE = {"type": "string", "pattern": r"^[1-9]\d{0,8}/(second|minute|hour|day)$"}
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400}
+
+
+def _closed(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False} | more
+
+
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "pure": {"type": "boolean"},
+    "cache_seconds": {"type": ["integer", "null"], "minimum": 1},
+    "retry": _closed(
+        {
+            "attempts": {"type": "integer", "minimum": 1, "maximum": 5},
+            "backoff": {"type": "number", "minimum": 0, "maximum": 60},
+            "on": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        }
+    ),
+    "rate_limit": _closed(dict.fromkeys(("agent", "team", "tool"), _RATE)),
+    "circuit_breaker": _closed(
+        {
+            "failures": {"type": "integer", "minimum": 1, "maximum": 1_000},
+            "within": _SECONDS,
+            "pause": _SECONDS,
+        }
+    ),
+    "environments": {
+        "type": "array",
+        "items": {"enum": list(Environment.values)},
+        "uniqueItems": True,
+    },
+    "annotations": {"type": "object"},
+}
 
 
 def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
@@ -21,6 +55,7 @@ def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
         *_faults_of_version(document["version"]),
         *_faults_of_cost(document["cost_per_call"]),
         *_faults_of_executor(document),
+        *_faults_of_optional(document),
         *_faults_of_examples(document),
     )
 
@@ -78,11 +113,23 @@ def _faults_of_cost(cost: Any) -> list[Issue]:
 def _faults_of_executor(document: dict[str, Any]) -> list[Issue]:
     if not isinstance(document["executor_config"], dict):
         return [Issue("/executor_config", "write an object")]
-    required = {"command": "argv", "git": "operation", "context": "operation"}
+    required = {"command": "argv", "git": "operation", "context": "operation", "mcp": "server"}
     name = required.get(document["executor"])
     if name and not document["executor_config"].get(name):
         return [Issue(f"/executor_config/{name}", f"a {document['executor']} tool needs it")]
     return []
+
+
+def _faults_of_optional(document: dict[str, Any]) -> list[Issue]:
+    found: list[Issue] = []
+    for name, schema in _OPTIONAL.items():
+        if name in document:
+            found += _under(f"/{name}", schemas.faults_of_value(document[name], schema))
+    if document.get("retry", {}).get("attempts", 1) > 1 and not document["idempotent"]:
+        found.append(Issue("/retry/attempts", "only an idempotent tool is tried again"))
+    if document.get("pure") and not document["idempotent"]:
+        found.append(Issue("/pure", "a pure tool is idempotent too: say so"))
+    return found
 
 
 def _faults_of_examples(document: dict[str, Any]) -> list[Issue]:

@@ -70,6 +70,13 @@ def _guard(case: Case) -> None:
             f"Agent {agent.name} works in {agent.environment}; a call can't promote it to "
             "production. Ask the platform team.",
         )
+    offered = case.contract.said("environments")
+    if offered and case.environment not in offered:
+        raise No(
+            "denied_by_policy",
+            f"Tool {case.contract.name} {case.contract.version} is offered in "
+            f"{' and '.join(offered)} only, and this call is for {case.environment}.",
+        )
 
 
 def _sunset(case: Case, at: datetime) -> bool:

@@ -61,6 +61,9 @@ class ToolCall(models.Model):
     tool_version = models.ForeignKey(ToolVersion, on_delete=models.PROTECT, related_name="calls")
     tool_name = models.CharField(max_length=64)
     version = models.CharField(max_length=20)
+    selector = models.CharField(
+        max_length=64, blank=True, help_text="What the caller or a pin asked for, if not the live."
+    )
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="calls")
     agent_name = models.CharField(max_length=64)
     team_id = models.UUIDField()
@@ -82,6 +85,9 @@ class ToolCall(models.Model):
     token = models.UUIDField(default=ids.uuid7)
     lease_until = models.DateTimeField(null=True, blank=True)
     enforcement = models.JSONField(default=dict)
+    attempts = models.PositiveSmallIntegerField(default=1)
+    cached_from = models.UUIDField(null=True, blank=True, help_text="The call whose result it is.")
+    masked = models.JSONField(default=dict, help_text="How many values were masked, and where.")
     created_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

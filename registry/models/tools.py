@@ -41,6 +41,7 @@ class Executor(models.TextChoices):
     GIT = "git", "A git operation in the sandbox"
     HTTP = "http", "An HTTP request"
     SQL = "sql", "A database query"
+    MCP = "mcp", "A tool of an upstream MCP server"
     CONTEXT = "context", "The shared context of a project"
 
 
@@ -80,8 +81,38 @@ class Tool(models.Model):
     compensation = models.JSONField(
         null=True, blank=True, help_text="The call that undoes a call: {tool, arguments}."
     )
+    pure = models.BooleanField(
+        default=False,
+        help_text="The result depends on the arguments alone: it may be kept and given again.",
+    )
+    cache_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long a pure tool's result is kept; 300 unless told."
+    )
+    retry = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="For idempotent tools: {attempts: 3, backoff: 0.2, on: [timed_out, failed]}.",
+    )
+    rate_limit = models.JSONField(
+        default=dict, blank=True, help_text="{agent: 60/minute, team: 1000/hour, tool: 50/second}."
+    )
+    circuit_breaker = models.JSONField(
+        default=dict, blank=True, help_text="{failures: 5, within: 60, pause: 30}, in seconds."
+    )
+    environments = models.JSONField(
+        default=list, blank=True, help_text="Where it may be called; empty means everywhere."
+    )
+    annotations = models.JSONField(
+        default=dict, blank=True, help_text="MCP's hints: title, readOnlyHint, and so on."
+    )
     examples = models.JSONField(default=list, blank=True)
     tags = models.JSONField(default=list, blank=True)
+    origin = models.JSONField(
+        default=dict, blank=True, help_text="Where the entry was imported from."
+    )
+    release_notes = models.TextField(
+        blank=True, help_text="What the next publication tells in the changelog."
+    )
     version = models.CharField(
         max_length=20, help_text="The number that the next publication bears: MAJOR.MINOR[.PATCH]."
     )
@@ -99,6 +130,11 @@ class Tool(models.Model):
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaces"
     )
     sunset_at = models.DateTimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when it isn't listed any more."
+    )
+    quarantined_at = models.DateTimeField(null=True, blank=True, editable=False)
+    quarantine_reason = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     history = HistoricalRecords(m2m_fields=[permissions_required])
 
@@ -130,6 +166,10 @@ class ToolVersion(PublishedVersion):
 
     tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="versions")
     contract = models.JSONField()
+    notes = models.TextField(blank=True)
+    changes = models.JSONField(
+        default=list, help_text="What differs from the version before, each with its class."
+    )
 
     class Meta(PublishedVersion.Meta):
         constraints: ClassVar = [

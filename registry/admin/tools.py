@@ -1,0 +1,112 @@
+"""Tools in the admin: edit the draft, see its diff, publish it as a version."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from kernel.actor import actor_of
+from kernel.admin import DefinitionAdmin, HappeningAdmin
+from kernel.problems import Problem
+from unfold.decorators import action, display
+
+from registry import publishing
+from registry.forms import ToolForm
+from registry.models import Permission, Tool, ToolVersion
+
+PUBLISH_BUTTON = "registry_tool_save_and_publish"
+
+
+@admin.register(Tool)
+class ToolAdmin(DefinitionAdmin):
+    """A tool's entry: edit the draft, see its diff in the history, publish it as a version."""
+
+    form = ToolForm
+    list_display = ("name", "live", "team", "executor", "price", "state")
+    list_filter = ("team", "executor", "deprecated", "permissions_required")
+    list_select_related = ("team", "live_version")
+    search_fields = ("name", "description")
+    autocomplete_fields = ("permissions_required",)
+    readonly_fields = ("live_version", "created_at")
+    actions_submit_line = ("save_and_publish",)
+    fieldsets = (
+        (None, {"fields": ("name", "description", "team", "is_shared", "tags")}),
+        ("How to call it", {"fields": ("parameters", "result_schema", "examples", "annotations")}),
+        ("What it may do", {"fields": ("permissions_required", "data_class", "audit")}),
+        (
+            "How it runs",
+            {
+                "fields": (
+                    "executor",
+                    "executor_config",
+                    "sandbox_config",
+                    "environments",
+                    "idempotent",
+                    "retry",
+                    "circuit_breaker",
+                    "rate_limit",
+                    "pure",
+                    "cache_seconds",
+                    "compensation",
+                )
+            },
+        ),
+        ("What it costs", {"fields": ("cost",)}),
+        (
+            "Version",
+            {"fields": ("version", "release_notes", "live_version", "origin", "created_at")},
+        ),
+        (
+            "Deprecation",
+            {"fields": ("deprecated", "deprecation_message", "replacement", "sunset_at")},
+        ),
+    )
+
+    @display(description="live version", ordering="live_version__sort_key")
+    def live(self, tool: Tool) -> str:
+        return tool.live_version.version if tool.live_version else "—"
+
+    @display(description="cost per call", ordering="cost_micros")
+    def price(self, tool: Tool) -> str:
+        return tool.cost_per_call
+
+    @display(
+        description="state",
+        label={"published": "success", "deprecated": "warning", "draft": "info"},
+    )
+    def state(self, tool: Tool) -> str:
+        if tool.deprecated:
+            return "deprecated"
+        return "published" if tool.live_version else "draft"
+
+    @action(description="Save and publish")
+    def save_and_publish(self, request: HttpRequest, obj: Tool) -> None:
+        """The button alone: it takes effect in `save_related`, once the permissions are saved."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if PUBLISH_BUTTON in request.POST:
+            _publish(request, form.instance)
+
+
+def _publish(request: HttpRequest, tool: Tool) -> None:
+    try:
+        version = publishing.publish(tool, by=actor_of(request).reference)
+    except Problem as problem:
+        faults = "; ".join(f"{issue.pointer}: {issue.message}" for issue in problem.errors)
+        messages.error(request, f"{problem.detail} {faults}")
+    else:
+        messages.success(request, f"{tool.name} {version.version} is live.")
+
+
+@admin.register(ToolVersion)
+class ToolVersionAdmin(HappeningAdmin):
+    list_display = ("tool", "version", "published_at", "published_by", "checksum")
+    list_filter = ("tool",)
+    list_select_related = ("tool",)
+    search_fields = ("tool__name", "version")
+
+
+@admin.register(Permission)
+class PermissionAdmin(DefinitionAdmin):
+    list_display = ("name", "description")
+    search_fields = ("name",)
