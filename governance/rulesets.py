@@ -157,7 +157,7 @@ def _parts(text: str, name: str) -> tuple[Selector, tuple[Rule, ...]]:
     documents.require_valid(document, name=name)
     applies_to = document.get("applies_to", {})
     selector = Selector(_values(applies_to.get("agents", {})), _values(applies_to.get("tools", {})))
-    rules = tuple(_rule(index, rule) for index, rule in enumerate(document["rules"], start=1))
+    rules = tuple(_rule(name, index, rule) for index, rule in enumerate(document["rules"], start=1))
     return selector, rules
 
 
@@ -167,7 +167,7 @@ def _values(side: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     }
 
 
-def _rule(position: int, rule: Mapping[str, Any]) -> Rule:
+def _rule(policy: str, position: int, rule: Mapping[str, Any]) -> Rule:
     kind = documents.kind_of(rule)
     name = rule.get("name") or f"rule_{position}"
     when = rule.get("when")
@@ -178,14 +178,21 @@ def _rule(position: int, rule: Mapping[str, Any]) -> Rule:
         message=rule.get("message") or name.replace("_", " "),
         when=expressions.compile(when) if when else None,
         reviewers=_reviewers(body) if kind == "require_approval" else None,
-        limits={key: units.limit(key, value) for key, value in body.items()}
-        if kind == "limit"
-        else {},
+        limits=_limits(f"{policy}/{name}", body) if kind == "limit" else {},
         obligations=_obligations(kind, body),
         redactions={key: tuple(sorted(value)) for key, value in body.items()}
         if kind == "redact"
         else {},
     )
+
+
+def _limits(source: str, body: Mapping[str, Any]) -> dict[str, Limit]:
+    """The limits in their units. Rates bear their rule's name: each rule counts for itself."""
+    limits = {key: units.limit(key, value) for key, value in body.items()}
+    rates = limits.get("calls_per_period")
+    if isinstance(rates, tuple):
+        limits["calls_per_period"] = tuple(f"{source} {rate}" for rate in rates)
+    return limits
 
 
 def _reviewers(body: Mapping[str, Any]) -> ReviewSpec:

@@ -9,6 +9,8 @@ from governance.verdicts import Limit
 from registry import sizes
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+SCOPES = ("agent", "team", "tool")
+_RATE = re.compile(r"^[1-9]\d{0,8}/(second|minute|hour|day)\Z")
 _SPAN = re.compile(r"^\s*(\d+)\s*([smhd])\s*$")
 
 
@@ -69,6 +71,17 @@ def _packages(value: Any) -> tuple[str, ...]:
     return packages.shortest(value)
 
 
+def _rates(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, dict) or not value:
+        raise UnitError("write who may call how often, such as {agent: 100/hour}")
+    for scope, rate in value.items():
+        if scope not in SCOPES:
+            raise UnitError(f"{scope!r} is no party: write {', '.join(SCOPES)}")
+        if not isinstance(rate, str) or not _RATE.match(rate):
+            raise UnitError(f"{rate!r} is no rate: write like 60/minute (second, hour, day)")
+    return tuple(sorted(f"{scope} {rate}" for scope, rate in value.items()))
+
+
 LIMITS: Mapping[str, Callable[[Any], Limit]] = {
     "timeout": seconds,
     "memory": _size,
@@ -80,6 +93,7 @@ LIMITS: Mapping[str, Callable[[Any], Limit]] = {
     "network": _network,
     "access": _access,
     "packages": _packages,
+    "calls_per_period": _rates,
 }
 """Each limit and how its value is read: seconds, bytes, cores, counts, words, patterns."""
 

@@ -107,7 +107,8 @@ class Verdict:
     """What policy says about one call.
 
     `limits`: timeout in seconds, memory, disk and output in bytes, cpu, processes, rows, network
-    (`none`), access (`read`), packages (patterns). `obligations`: what must be done beside the
+    (`none`), access (`read`), packages (patterns), calls_per_period (`policy/rule agent 9/hour`,
+    each a bucket of its own). `obligations`: what must be done beside the
     call, such as `{"audit": True, "expire": {"after": 86400, "what": "effect"}}`.
     `redactions`: JSON pointers to mask, under `arguments` and `results`.
     """
@@ -160,6 +161,9 @@ def meet_limits(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, 
 def _smaller(name: str, left: Any, right: Any) -> Limit:
     if name == "packages":
         return packages.intersection(left, right)
+    if name == "calls_per_period":
+        # Each is a bucket of its own, and a call needs room in all of them.
+        return tuple(sorted({*left, *right}))
     if name in STRICTEST:
         return STRICTEST[name] if STRICTEST[name] in (left, right) else str(left)
     smaller: int | float = min(left, right)

@@ -1,5 +1,6 @@
 """What is read and never edited: versions, accounts, holds, the ledger, approvals and votes."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -16,6 +17,7 @@ from governance.models import (
     Hold,
     LedgerEntry,
     PolicyVersion,
+    RateBucket,
     Vote,
 )
 from governance.verdicts import groups_of
@@ -133,3 +135,13 @@ class AskedAdmin(HappeningAdmin):
     list_display = ("approval", "kind", "name")
     list_filter = ("kind",)
     list_select_related = ("approval",)
+
+
+@admin.register(RateBucket)
+class RateBucketAdmin(HappeningAdmin):
+    list_display = ("key", "full_again")
+    search_fields = ("key",)
+
+    @display(description="full again", ordering="tat")
+    def full_again(self, bucket: RateBucket) -> datetime:
+        return datetime.fromtimestamp(bucket.tat / 1_000_000, UTC)

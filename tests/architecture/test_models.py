@@ -17,7 +17,7 @@ from kernel import clock, ids
 from simple_history.models import HistoricalChanges
 
 from context import files
-from governance import approvals, budgets, grants
+from governance import approvals, budgets, grants, rates
 from observability import rollups
 from observability.models import DirtyHour
 from orchestration.models import IdempotencyKey
@@ -98,6 +98,7 @@ def _work_done(agent: Agent, tool: Tool, scene: scenes.GateScene) -> None:
     files.read(scene.project.id, "README.md", reader_id=agent.id)
     rollups.fold()
     DirtyHour.objects.create(hour=at)
+    rates.take([rates.Rate("agent:1", 1, 1, "")], at)
 
 
 @pytest.mark.usefixtures("house")
