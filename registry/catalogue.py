@@ -88,23 +88,34 @@ def apply_agent(entry: Mapping[str, Any]) -> Change:
 
 def apply_tool(entry: Mapping[str, Any]) -> Change:
     """Write the entry and publish it when its contract is new."""
+    row, change = write_tool(entry)
+    try:
+        live = row.live_version
+        version = publishing.publish(row, by=actors.current().reference)
+    except Problem as problem:
+        raise _refused(entry, problem) from problem
+    if live is None or live.id != version.id:
+        return Change("tool", row.name, "publish", version.version)
+    return change
+
+
+def write_tool(entry: Mapping[str, Any]) -> tuple[Tool, Change]:
+    """Write the entry into the draft, without publishing it. Raises CatalogueError."""
     refuse_unknown("tool", entry, _TOOL_KEYS)
     row = Tool.objects.filter(name=entry["name"]).first() or Tool(name=entry["name"])
     permissions = _permissions(entry)
     try:
         change = write("tool", row, _tool_values(entry))
-        if set(row.permissions_required.values_list("id", flat=True)) != {
-            p.id for p in permissions
-        }:
-            row.permissions_required.set(permissions)
-        live = row.live_version
-        version = publishing.publish(row, by=actors.current().reference)
     except Problem as problem:
-        issues = problem.errors or (Issue("/version", problem.detail),)
-        raise CatalogueError("tool", entry["name"], issues) from problem
-    if live is None or live.id != version.id:
-        return Change("tool", row.name, "publish", version.version)
-    return change
+        raise _refused(entry, problem) from problem
+    if set(row.permissions_required.values_list("id", flat=True)) != {p.id for p in permissions}:
+        row.permissions_required.set(permissions)
+    return row, change
+
+
+def _refused(entry: Mapping[str, Any], problem: Problem) -> CatalogueError:
+    issues = problem.errors or (Issue("/version", problem.detail),)
+    return CatalogueError("tool", entry["name"], issues)
 
 
 def _tool_values(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,15 +183,18 @@ def export_agents() -> list[dict[str, Any]]:
 
 
 def export_tools() -> list[dict[str, Any]]:
-    rows = Tool.objects.select_related("team", "replacement")
-    return [
+    return [entry_of(each) for each in Tool.objects.select_related("team", "replacement")]
+
+
+def entry_of(tool: Tool) -> dict[str, Any]:
+    """The draft as a catalogue entry."""
+    return (
         {"kind": "tool"}
-        | contracts.document_of(each)
+        | contracts.document_of(tool)
         # As it was written: the defaults that a publication fills in aren't the author's words.
-        | {"sandbox_config": each.sandbox_config, "shared": each.is_shared}
-        | {name: each_value for name in _TOLD if (each_value := getattr(each, name))}
-        for each in rows
-    ]
+        | {"sandbox_config": tool.sandbox_config, "shared": tool.is_shared}
+        | {name: value for name in _TOLD if (value := getattr(tool, name))}
+    )
 
 
 _TOLD = ("origin", "release_notes")
