@@ -20,9 +20,11 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "permission": ("created", "changed", "deleted"),
     "credential": ("issued", "revoked", "used_invalid"),
     "grant": ("given", "changed", "revoked", "ended", "deleted"),
+    "secret": ("created", "changed", "deleted", "set", "granted", "revoked", "used", "rotated"),
     "policy": ("created", "changed", "deleted", "published", "enforced", "shadowed", "retired"),
     "budget": ("created", "changed", "deleted", "exhausted", "corrected"),
     "hold": ("expired",),
+    "breaker": ("opened", "closed"),
     "approval": ("opened", "voted", "closed", "used"),
     "workflow": ("created", "changed", "deleted", "published"),
     "run": (

@@ -23,6 +23,9 @@ _VERBS = {"+": "created", "~": "changed", "-": "deleted"}
 _WORDS = {
     ("grant", "created", ""): "grant.given",
     ("grant", "changed", "revoked_at"): "grant.revoked",
+    ("secret", "changed", "set_at"): "secret.set",
+    ("secretgrant", "created", ""): "secret.granted",
+    ("secretgrant", "changed", "revoked_at"): "secret.revoked",
 }
 
 

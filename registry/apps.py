@@ -6,6 +6,12 @@ class RegistryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+        from kernel import ciphers
+
         from registry import catalogue
+        from registry.discovery import schema
 
         catalogue.register_kinds()
+        ciphers.keep("registry.SecretValue", ciphertext="ciphertext", key="key")
+        post_migrate.connect(schema.install, sender=self, dispatch_uid="registry.discovery")

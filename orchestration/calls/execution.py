@@ -6,7 +6,7 @@ import structlog
 from kernel import clock, crash, schemas
 from kernel.problems import Issue
 
-from orchestration.calls import bounds, leases, workspaces
+from orchestration.calls import bounds, leases, revealed, workspaces
 from orchestration.calls.case import Admitted
 from orchestration.executors import table
 from orchestration.executors.invocation import (
@@ -15,6 +15,7 @@ from orchestration.executors.invocation import (
     Result,
     failed,
 )
+from orchestration.executors.secrets import NONE, Secrets, SecretUnavailable
 from orchestration.models import ToolCall
 from orchestration.models.calls import CallStatus
 
@@ -35,19 +36,24 @@ def execute(admitted: Admitted) -> Executed:
 
     1. mark the call as running: whoever doesn't hold its token any more runs nothing;
     2. prepare the workspace, and run, with the lease renewed meanwhile;
-    3. an executor's bug is a failure with a recorded error, never a stuck row.
+    3. an executor's bug is a failure with a recorded error, never a stuck row;
+    4. whatever came back is kept free of the secrets that the executor was given.
     """
     if not _start(admitted):
         return Executed(admitted, failed("lost", "The call was given up before it began."))
     crash.point("call.running")
     with leases.renewed(admitted.call.id, admitted.token):
+        secrets = NONE
         try:
-            result = _run(admitted)
-        except ExecutorUnavailable as error:
-            return Executed(admitted, failed("unavailable", str(error)), unavailable=str(error))
+            secrets = revealed.of(admitted)
+            result = _run(admitted, secrets)
+        except (ExecutorUnavailable, SecretUnavailable) as error:
+            told = secrets.scrub(str(error))
+            return Executed(admitted, failed("unavailable", told), unavailable=told)
         except Exception as error:
             log.exception("calls.executor_failed", call=str(admitted.call.id))
             result = failed("executor_error", f"{type(error).__name__}: {error}")
+        result = revealed.scrubbed(result, secrets)
     crash.point("call.executed")
     return Executed(admitted, result)
 
@@ -63,7 +69,7 @@ def _start(admitted: Admitted) -> bool:
     )
 
 
-def _run(admitted: Admitted) -> Result:
+def _run(admitted: Admitted, secrets: Secrets) -> Result:
     case, decision = admitted.case, admitted.decision
     with workspaces.prepared(case, decision) as workspace:
         invocation = Invocation(
@@ -79,6 +85,7 @@ def _run(admitted: Admitted) -> Result:
             workspace=workspace,
             team_id=case.team_id,
             run_id=case.request.run_id,
+            secrets=secrets,
         )
         result = table.EXECUTORS[case.contract.executor](invocation)
     return checked(result, case.contract.document.get("result_schema"))

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from kernel.actor import Actor
 
+from orchestration.executors.secrets import NONE, Secrets
+
 Status = Literal["succeeded", "failed", "timed_out"]
 
 MAX_MESSAGE = 4_000
@@ -46,6 +48,8 @@ class Invocation:
 
     `limits` are the effective ones in canonical units: timeout (seconds), cpu, memory, disk and
     output (bytes), processes, rows, network, packages (patterns that bound what may be asked for).
+    `secrets.fill` fills the placeholders of a part of `config`; call it last, and never with
+    anything that came from `arguments`.
     """
 
     call_id: UUID
@@ -60,6 +64,7 @@ class Invocation:
     workspace: Workspace | None = None
     team_id: UUID | None = None
     run_id: UUID | None = None
+    secrets: Secrets = NONE
 
 
 @dataclass(frozen=True)

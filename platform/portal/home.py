@@ -1,11 +1,22 @@
 """The home: the folder that holds what this installation keeps outside of its database."""
 
+import base64
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 
-def secret(var: Path, name: str) -> str:
+def password() -> str:
+    return secrets.token_urlsafe(50)
+
+
+def cipher_key() -> str:
+    """A Fernet key: 32 bytes as URL-safe base64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def secret(var: Path, name: str, make: Callable[[], str] = password) -> str:
     """A random secret kept in the home with mode 0600, made at first use.
 
     Two processes that start at once agree: the file is linked into place, and who comes second
@@ -20,7 +31,7 @@ def secret(var: Path, name: str) -> str:
     draft = var / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(50))
+        file.write(make())
     try:
         os.link(draft, path)
     except FileExistsError:

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from orchestration.executors.secrets import scrub_log
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -32,6 +34,7 @@ def configure(options: dict[str, Any]) -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
+                        scrub_log,
                         structlog.processors.JSONRenderer(),
                     ],
                 }

@@ -19,6 +19,8 @@ VAR = GATEHOUSE_HOME / "var"
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret("SECRET_KEY") or home.secret(VAR, "secret_key")
 CREDENTIAL_KEY = env.secret("CREDENTIAL_KEY") or home.secret(VAR, "credential_key")
+# Fernet keys, separated by commas or blanks; the first encrypts, all decrypt (kernel.ciphers).
+SECRETS_KEYS = env.secret("SECRETS_KEYS") or home.secret(VAR, "secrets_keys", home.cipher_key)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000")
@@ -129,6 +131,9 @@ def _database(url: str) -> dict[str, object]:
 
 
 DATABASES = {"default": _database(env.secret("DATABASE_URL"))}
+# PostgreSQL keeps the plans of the hottest statements. Off behind a pooler that can't (PgBouncer
+# before 1.21 in transaction mode).
+DATABASE_PREPARED = env.flag("DATABASE_PREPARED", default=True)
 
 
 AUTH_USER_MODEL = "registry.User"

@@ -1,0 +1,58 @@
+"""The secrets that one call's executor is given, and what comes back without them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from governance import audit
+from orchestration.calls.case import Admitted
+from orchestration.executors.invocation import Result
+from orchestration.executors.secrets import NONE, Secrets, SecretUnavailable
+from registry import secrets
+
+# A tool is called a thousand times an hour; who uses a secret is told once.
+SELDOM = timedelta(hours=1)
+# The caller writes the program: it could give away whatever it is given.
+NEVER = frozenset({"python"})
+
+
+def of(admitted: Admitted) -> Secrets:
+    """The secrets that the tool's configuration names: all of them, or none and an error.
+
+    Raises SecretUnavailable, which names them, and nothing is executed.
+    """
+    contract, tool = admitted.case.contract, admitted.case.version.tool
+    wanted = secrets.names(contract.executor_config)
+    if not wanted:
+        return NONE
+    if contract.executor in NEVER:
+        raise SecretUnavailable(
+            f"Tool {tool} runs its caller's program, which is given no secrets: take "
+            f"{' and '.join(sorted(wanted))} out of its configuration."
+        )
+    try:
+        values = secrets.load(tool, wanted)
+    except secrets.NotGranted as error:
+        raise SecretUnavailable(str(error)) from error
+    for name in sorted(values):
+        audit.record_seldom(
+            "secret.used",
+            key=f"{tool.id}:{name}",
+            every=SELDOM,
+            target_kind="secret",
+            target_name=name,
+            team_id=tool.team_id,
+            tool=tool.name,
+        )
+    return Secrets(values)
+
+
+def scrubbed(result: Result, used: Secrets) -> Result:
+    """The result without the secrets."""
+    if not used:
+        return result
+    return replace(
+        result,
+        value=used.scrub(result.value),
+        error=used.scrub(result.error),
+        enforcement=used.scrub(result.enforcement),
+    )
