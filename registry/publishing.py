@@ -8,7 +8,7 @@ from kernel.actor import Actor
 from kernel.problems import Conflict, Invalid, Problem
 from kernel.versions import Version, VersionError
 
-from registry import contracts, validation
+from registry import contracts, discovery, validation
 from registry.models import Tool, ToolVersion
 
 
@@ -54,6 +54,7 @@ def publish(tool: Tool, *, by: str) -> ToolVersion:
         )
         tool.live_version = version
         tool.save()
+        discovery.refresh(tool)
         acts.record(
             "tool.published",
             target_kind="tool",

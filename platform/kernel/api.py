@@ -1,6 +1,6 @@
 """What every REST door shares: the acting actor, pages by cursor, and registers for upper apps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +18,10 @@ __all__ = [
     "Door",
     "Pages",
     "actor_of",
+    "add_column",
     "add_filter",
     "add_part",
+    "columns",
     "filtered",
     "paged",
     "parts",
@@ -65,21 +67,51 @@ def paged(
     return pages.get_paginated_response([render(row) for row in page])
 
 
-Filter = Callable[[QuerySet[Any], str, Actor], QuerySet[Any]]
-_filters: dict[str, dict[str, Filter]] = {}
+Filter = Callable[..., QuerySet[Any]]
+Column = Callable[..., Mapping[Any, Any]]
+_filters: dict[str, dict[str, tuple[Filter, tuple[str, ...]]]] = {}
+_columns: dict[str, dict[str, tuple[Column, tuple[str, ...]]]] = {}
 
 
-def add_filter(noun: str, parameter: str, narrow: Filter) -> None:
-    """An upper app adds a query parameter to a lower noun's list: `callable=true` on `tool`."""
-    _filters.setdefault(noun, {})[parameter] = narrow
+def add_filter(noun: str, parameter: str, narrow: Filter, *, beside: tuple[str, ...] = ()) -> None:
+    """An upper app adds a query parameter to a lower noun's list: `callable=true` on `tool`.
+
+    `narrow(rows, value, actor)` returns the rows that are left; the parameters `beside` it come by
+    their names where the request carries them.
+    """
+    _filters.setdefault(noun, {})[parameter] = (narrow, beside)
 
 
 def filtered(noun: str, rows: QuerySet[Any], request: Request, actor: Actor) -> QuerySet[Any]:
     """The rows narrowed by whatever registered parameters the request carries."""
-    for parameter, narrow in _filters.get(noun, {}).items():
-        if parameter in request.query_params:
-            rows = narrow(rows, request.query_params[parameter], actor)
+    asked = request.query_params
+    for parameter, (narrow, beside) in _filters.get(noun, {}).items():
+        if parameter in asked:
+            rows = narrow(rows, asked[parameter], actor, **_given(asked, beside))
     return rows
+
+
+def add_column(noun: str, parameter: str, tell: Column, *, beside: tuple[str, ...] = ()) -> None:
+    """An upper app adds a member to each row of a lower noun's list, where `parameter` is given.
+
+    `tell(rows, value, actor)` says it by the rows' primary keys, for one page of rows.
+    """
+    _columns.setdefault(noun, {})[parameter] = (tell, beside)
+
+
+def columns(
+    noun: str, rows: Sequence[Any], asked: Mapping[str, str], actor: Actor
+) -> dict[str, Mapping[Any, Any]]:
+    """The members that upper apps add to these rows, by name and primary key."""
+    return {
+        parameter: tell(rows, asked[parameter], actor, **_given(asked, beside))
+        for parameter, (tell, beside) in _columns.get(noun, {}).items()
+        if parameter in asked
+    }
+
+
+def _given(asked: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: asked[name] for name in names if name in asked}
 
 
 _parts: dict[str, dict[str, Callable[[Any, Actor], Any]]] = {}

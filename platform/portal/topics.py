@@ -8,6 +8,7 @@ from governance.models import Approval
 from orchestration import calls, gates, runs
 from orchestration.runtimes import starter
 from portal.celery import deliver
+from registry.discovery import rebuild
 
 
 def approval_closed(approval_id: UUID) -> None:
@@ -19,11 +20,17 @@ def approval_closed(approval_id: UUID) -> None:
         calls.resume(approval_id)
 
 
+def tools_written(subject_id: UUID) -> None:
+    """Make the vectors of tools that are searched by other words now."""
+    rebuild.embed_waiting()
+
+
 RECEIVERS: dict[str, outbox.Receiver] = {
     "run.advance": runs.advance,
     "step.run": runs.perform,
     "task.launch": starter.launch,
     "approval.closed": approval_closed,
+    "tool.embed": tools_written,
 }
 
 # Agents, calls and engine have pools of their own, so that no slot waits for another of its pool.
@@ -32,6 +39,7 @@ QUEUES: dict[str, str] = {
     "step.run": "calls",
     "task.launch": "agents",
     "approval.closed": "calls",
+    "tool.embed": "engine",
 }
 
 

@@ -1,37 +1,25 @@
 """The REST doors of tools."""
 
-from django.db.models import Q, QuerySet
 from kernel import api
 from kernel.api import Door
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from registry import publishing, rendering
-from registry.models import Tool
+from registry import discovery, publishing, rendering
+from registry.api import listing
 
 
 class ToolList(Door):
-    """GET tools/: what there is to call. Filters: q, tag, team, permission."""
+    """GET tools/: what there is to call, by name, or by how well it answers `q`.
+
+    Filters: q, semantic (true, only), tag, team, permission, max_cost, environment, data_class,
+    executor, deprecated.
+    """
 
     def get(self, request: Request) -> Response:
-        visible = Tool.objects.visible_to(self.actor).filter(live_version__isnull=False)
-        narrowed = _narrowed(visible.select_related("live_version", "team", "replacement"), request)
-        rows = api.filtered("tool", narrowed, request, self.actor)
-        return api.paged(self, request, rows, rendering.listed, ordering="name")
-
-
-def _narrowed(rows: QuerySet[Tool], request: Request) -> QuerySet[Tool]:
-    asked = request.query_params
-    if text := asked.get("q"):
-        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
-    if team := asked.get("team"):
-        rows = rows.filter(team__name=team)
-    if permission := asked.get("permission"):
-        rows = rows.filter(permissions_required__name=permission)
-    if tag := asked.get("tag"):
-        # As text: JSON containment has no common form on SQLite and PostgreSQL.
-        rows = rows.filter(tags__icontains=f'"{tag}"')
-    return rows
+        rows = discovery.narrowed(discovery.listed(self.actor), request.query_params)
+        rows = api.filtered("tool", rows, request, self.actor)
+        return listing.respond(self, request, rows)
 
 
 class ToolDetail(Door):

@@ -1,0 +1,41 @@
+"""The databases' own parts of the index, which Django's models have no words for.
+
+`post_migrate` makes what is missing, as it does for the triggers of append-only tables: whatever
+remade the table, the index is there again, and tools that were published before have their entries.
+"""
+
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from registry.discovery import entries
+from registry.models import Tool
+
+_SQLITE = (
+    """CREATE VIRTUAL TABLE IF NOT EXISTS registry_tooltext USING fts5(
+         name, description, tags, parameters,
+         tokenize = "porter unicode61 remove_diacritics 2", prefix = '2 3')""",
+)
+_POSTGRES = (
+    "ALTER TABLE registry_toolentry ADD COLUMN IF NOT EXISTS document tsvector",
+    """CREATE INDEX IF NOT EXISTS registry_toolentry_document
+       ON registry_toolentry USING gin (document)""",
+)
+
+
+def install(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """Make what is missing, where the entries' table exists."""
+    connection = connections[using]
+    if "registry_toolentry" not in connection.introspection.table_names():
+        return
+    statements = _POSTGRES if connection.vendor == "postgresql" else _SQLITE
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    entries.refresh_all(
+        list(
+            Tool.objects.using(using)
+            .filter(live_version__isnull=False, removed_at__isnull=True, entry__isnull=True)
+            .select_related("live_version")
+        )
+    )
