@@ -4,6 +4,7 @@ from uuid import UUID
 
 from kernel import outbox
 
+from governance import curation
 from governance.models import Approval
 from orchestration import calls, gates, runs
 from orchestration.runtimes import starter
@@ -12,12 +13,14 @@ from registry.discovery import rebuild
 
 
 def approval_closed(approval_id: UUID) -> None:
-    """Tell whoever asked: a run's gate, or a parked call."""
+    """Tell whoever asked: a run's gate, a parked call, or a proposed tool."""
     kind = Approval.objects.filter(id=approval_id).values_list("kind", flat=True).first()
     if kind == gates.KIND:
         gates.closed(approval_id)
     elif kind == "tool_call":
         calls.resume(approval_id)
+    elif kind == curation.KIND:
+        curation.decided(approval_id)
 
 
 def tools_written(subject_id: UUID) -> None:
@@ -30,6 +33,8 @@ RECEIVERS: dict[str, outbox.Receiver] = {
     "step.run": runs.perform,
     "task.launch": starter.launch,
     "approval.closed": approval_closed,
+    "proposal.submitted": curation.submitted,
+    "proposal.closed": curation.closed,
     "tool.embed": tools_written,
 }
 
@@ -39,6 +44,8 @@ QUEUES: dict[str, str] = {
     "step.run": "calls",
     "task.launch": "agents",
     "approval.closed": "calls",
+    "proposal.submitted": "engine",
+    "proposal.closed": "engine",
     "tool.embed": "engine",
 }
 
