@@ -26,6 +26,7 @@ api: list[URLPattern] = [
     path("tools/<str:name>/call/", calls.Calling.as_view(), name="tool-call"),
     path("tool-calls/", calls.CallList.as_view(), name="tool-calls"),
     path("tool-calls/<uuid:call_id>/", calls.CallDetail.as_view(), name="tool-call-detail"),
+    path("tool-calls/<uuid:call_id>/result/", calls.CallResult.as_view(), name="tool-call-result"),
 ]
 pages: list[URLPattern] = [
     path("approvals/", inbox.page, name="approvals"),

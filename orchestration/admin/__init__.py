@@ -1,5 +1,5 @@
 """The admin of this app."""
 
-from orchestration.admin import calls, runs
+from orchestration.admin import calls, resilience, runs
 
-__all__ = ["calls", "runs"]
+__all__ = ["calls", "resilience", "runs"]

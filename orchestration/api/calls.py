@@ -1,15 +1,18 @@
 """The REST doors of tool calls."""
 
+import hashlib
 from email.utils import format_datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from kernel import api, clock
+from kernel.actor import Actor
 from kernel.api import Door
-from kernel.problems import Forbidden, Invalid, Issue, NotFound
+from kernel.problems import Conflict, Forbidden, Invalid, Issue, NotFound
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +21,7 @@ from governance import audit
 from orchestration import calls
 from orchestration.api import bodies
 from orchestration.api.bodies import Strict
-from orchestration.calls import binding, rendering
+from orchestration.calls import binding, references, rendering
 from orchestration.models import ToolCall
 from registry.authentication import Caller
 
@@ -175,9 +178,31 @@ class CallDetail(Door):
 
     @extend_schema(parameters=[OpenApiParameter("wait", int)], responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request, call_id: UUID) -> Response:
-        rows = ToolCall.objects.visible_to(self.actor).select_related("payload", "approval")
-        call = rows.filter(id=call_id).first()
-        if call is None:
-            raise NotFound(f"There is no call {call_id} for you. See GET /api/v1/tool-calls/.")
+        call = _found(self.actor, call_id)
         headers = {} if rendering.has_ended(call) else {WAIT: "pending"}
         return Response(calls.render(call), headers=headers)
+
+
+class CallResult(Door):
+    """GET tool-calls/{id}/result/: the result alone, whole, for whoever may read the call."""
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request, call_id: UUID) -> HttpResponse:
+        call = _found(self.actor, call_id)
+        if not rendering.has_ended(call):
+            raise Conflict(f"Call {call_id} is {call.status}: it has no result yet.")
+        content = references.content(call)
+        headers = {
+            "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
+            "Content-Disposition": f'attachment; filename="{call_id}.json"',
+            "Cache-Control": "private, no-store",
+        }
+        return HttpResponse(content, content_type=references.MEDIA_TYPE, headers=headers)
+
+
+def _found(actor: Actor, call_id: UUID) -> ToolCall:
+    rows = ToolCall.objects.visible_to(actor).select_related("payload", "approval")
+    call: ToolCall | None = rows.filter(id=call_id).first()
+    if call is None:
+        raise NotFound(f"There is no call {call_id} for you. See GET /api/v1/tool-calls/.")
+    return call
