@@ -9,9 +9,11 @@ class OrchestrationConfig(AppConfig):
         from kernel import api, append_only
 
         from orchestration import checks, workflows
+        from orchestration.api import callable
         from orchestration.calls import binding
 
         append_only.register("orchestration.WorkflowVersion")
         workflows.register_kind()
         api.resolve_runs_by(binding.run_of)
         checks.register()
+        callable.register()

@@ -1,0 +1,80 @@
+"""`GET tools/?callable=true`: the tools that an agent may call now, and why one may not be."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from kernel import api
+from kernel.actor import Actor
+from kernel.problems import Invalid, Issue, NotFound
+
+from orchestration import discovery
+from orchestration.discovery import Asker
+from registry.discovery import filters
+from registry.models import Agent, Tool
+from registry.models.agents import Environment
+
+PARAMETER = "callable"
+BESIDE = ("agent", "environment")
+SAID: Mapping[str, frozenset[str]] = {
+    "true": frozenset(discovery.STATES) - {discovery.NO},
+    "false": frozenset({discovery.NO}),
+} | {state: frozenset({state}) for state in discovery.STATES}
+"""What `callable` may say: which states it lets through."""
+
+
+def narrow(
+    rows: QuerySet[Tool], value: str, actor: Actor, *, agent: str = "", environment: str = ""
+) -> QuerySet[Tool]:
+    """The tools whose state is asked for, of those that the agent sees too."""
+    if value not in SAID:
+        issue = Issue(f"/{PARAMETER}", f"write one of {', '.join(SAID)}")
+        raise Invalid("Which tools are asked for?", errors=(issue,))
+    asker = asker_of(actor, agent, environment)
+    if actor.id != asker.agent.id:
+        rows = rows.filter(pk__in=Tool.objects.visible_to(asker.agent.actor).values("pk"))
+    states = discovery.answers(asker, rows)
+    return filters.among(rows, [id for id, state in states.items() if state in SAID[value]])
+
+
+def tell(
+    rows: Sequence[Tool], value: str, actor: Actor, *, agent: str = "", environment: str = ""
+) -> dict[UUID, dict[str, Any]]:
+    """The answer for each row of a page."""
+    asker = asker_of(actor, agent, environment)
+    return {row.pk: discovery.answer(asker, row).as_json() for row in rows}
+
+
+def part(tool: Tool, actor: Actor) -> dict[str, Any] | None:
+    """On the tool's own page: what an agent that asks may expect. People have no such answer."""
+    agent = Agent.objects.filter(id=actor.id).first() if actor.kind == "agent" else None
+    return discovery.answer(Asker.of(agent), tool).as_json() if agent else None
+
+
+def asker_of(actor: Actor, name: str = "", environment: str = "") -> Asker:
+    """The agent that is asked about: the caller itself, or one of the caller's teams' agents (for
+    the platform team and auditors: any). Raises NotFound and Invalid."""
+    if environment and environment not in Environment.values:
+        message = f"write {' or '.join(Environment.values)}"
+        raise Invalid("There is no such environment.", errors=(Issue("/environment", message),))
+    if actor.kind == "agent" and name in ("", actor.name):
+        found = Agent.objects.select_related("team").filter(id=actor.id).first()
+    elif actor.kind == "agent":
+        # An agent learns nothing about others.
+        found = None
+    elif not name:
+        issue = Issue("/agent", "name the agent that would call")
+        raise Invalid("Which agent is asked about?", errors=(issue,))
+    else:
+        found = Agent.objects.visible_to(actor).select_related("team").filter(name=name).first()
+    if found is None:
+        raise NotFound(f"There is no agent {name[:64]!r} for you.")
+    return Asker.of(found, environment)
+
+
+def register() -> None:
+    """Attach the filter, the member of each row, and the part of the tool's own page."""
+    api.add_filter("tool", PARAMETER, narrow, beside=BESIDE)
+    api.add_column("tool", PARAMETER, tell, beside=BESIDE)
+    api.add_part("tool", PARAMETER, part)
