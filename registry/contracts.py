@@ -156,6 +156,14 @@ def _told(tool: Tool) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != OPTIONAL[name]}
 
 
+LIFECYCLE = ("deprecated", "deprecation_message", "replacement", "sunset_at")
+
+
+def lasting(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a publication fixes: the document without what changes without a new version."""
+    return {name: value for name, value in document.items() if name not in LIFECYCLE}
+
+
 def lifecycle_of(tool: Tool) -> dict[str, Any]:
     """What may change about a published tool without a new version."""
     return {

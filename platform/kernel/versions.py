@@ -27,6 +27,10 @@ class Version:
             raise VersionError(f"{text!r} is no version: write MAJOR.MINOR or MAJOR.MINOR.PATCH")
         return cls(*(int(part or 0) for part in found.groups()))
 
+    def __str__(self) -> str:
+        """The shortest form: `1.2`, or `1.2.1` where there is a patch."""
+        return f"{self.major}.{self.minor}" + (f".{self.patch}" if self.patch else "")
+
     @property
     def key(self) -> int:
         """One integer that sorts like the version, for an index."""
