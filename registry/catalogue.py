@@ -15,7 +15,7 @@ from kernel.catalogue import (
 )
 from kernel.problems import Invalid, Issue, Problem
 
-from registry import contracts, publishing, shorthand
+from registry import contracts, publishing, shorthand, validation
 from registry.models import Agent, Permission, Team, Tool
 
 _TOOL_FIELDS = {
@@ -100,17 +100,29 @@ def apply_tool(entry: Mapping[str, Any]) -> Change:
 
 
 def write_tool(entry: Mapping[str, Any]) -> tuple[Tool, Change]:
-    """Write the entry into the draft, without publishing it. Raises CatalogueError."""
+    """Write the entry into the draft, without publishing it. Raises CatalogueError with every fault
+    that would keep it from being published."""
     refuse_unknown("tool", entry, _TOOL_KEYS)
     row = Tool.objects.filter(name=entry["name"]).first() or Tool(name=entry["name"])
-    permissions = _permissions(entry)
     try:
-        change = write("tool", row, _tool_values(entry))
+        values = _tool_values(entry)
     except Problem as problem:
         raise _refused(entry, problem) from problem
+    _require_faultless(entry, values)
+    change = write("tool", row, values)
+    permissions = Permission.objects.filter(name__in=entry.get("permissions_required", []))
     if set(row.permissions_required.values_list("id", flat=True)) != {p.id for p in permissions}:
         row.permissions_required.set(permissions)
     return row, change
+
+
+def _require_faultless(entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    draft = Tool(name=entry["name"], **values)
+    # A draft that was never saved has no permissions to read; theirs are looked up here.
+    draft.pk = None
+    issues = [*_missing_permissions(entry), *validation.faults(contracts.document_of(draft))]
+    if issues:
+        raise CatalogueError("tool", entry["name"], issues)
 
 
 def _refused(entry: Mapping[str, Any], problem: Problem) -> CatalogueError:
@@ -146,17 +158,14 @@ def _replacement(entry: Mapping[str, Any]) -> Tool | None:
     return tool
 
 
-def _permissions(entry: Mapping[str, Any]) -> list[Permission]:
+def _missing_permissions(entry: Mapping[str, Any]) -> list[Issue]:
     names = entry.get("permissions_required", [])
-    found = {each.name: each for each in Permission.objects.filter(name__in=names)}
-    missing = [
+    found = set(Permission.objects.filter(name__in=names).values_list("name", flat=True))
+    return [
         Issue(f"/permissions_required/{index}", f"there is no permission {name!r}")
         for index, name in enumerate(names)
         if name not in found
     ]
-    if missing:
-        raise CatalogueError("tool", entry["name"], missing)
-    return list(found.values())
 
 
 def export_permissions() -> list[dict[str, Any]]:

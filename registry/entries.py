@@ -8,9 +8,6 @@ from kernel.problems import Invalid, Issue
 
 from registry.models.agents import NAME
 
-RESERVED = frozenset({"proposals", "reports", "requests", "request"})
-"""Names that stand where a tool's name does in the addresses of the API and the pages."""
-
 
 def read(document: Any, name: str | None = None) -> dict[str, Any]:
     """The entry as plain JSON. Raises Invalid with the place of each fault in its shape; what it
@@ -45,8 +42,6 @@ def _faults(entry: dict[str, Any], name: str | None) -> list[Issue]:
     said = entry.get("name")
     if not isinstance(said, str) or not NAME.regex.match(said):
         found.append(Issue("/name", str(NAME.message)))
-    elif said in RESERVED:
-        found.append(Issue("/name", "this name stands for something else in addresses"))
     elif name is not None and said != name:
         found.append(Issue("/name", f"this is about the tool {name!r}"))
     if not isinstance(entry.get("owner"), str):

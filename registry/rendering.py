@@ -3,7 +3,7 @@
 from typing import Any
 
 from registry import contracts
-from registry.models import Agent, Tool, ToolVersion
+from registry.models import Agent, Tool, ToolProposal, ToolReport, ToolVersion
 
 
 def entry(version: ToolVersion) -> dict[str, Any]:
@@ -38,4 +38,62 @@ def agent(agent: Agent) -> dict[str, Any]:
         "tags": agent.tags,
         "baseline_minutes": str(agent.baseline_minutes),
         "is_active": agent.is_active,
+    }
+
+
+def proposal(row: ToolProposal) -> dict[str, Any]:
+    """A proposal as lists show it."""
+    return {
+        "id": str(row.id),
+        "tool": row.name,
+        "version": row.number,
+        "base": row.base_version.version if row.base_version else None,
+        "owner": row.team.name,
+        "status": row.status,
+        "outcome": row.outcome,
+        "notes": row.notes,
+        "requester": {
+            "kind": row.requester_kind,
+            "name": row.requester_name,
+            "on_behalf_of": row.requester_for,
+        },
+        "approval": str(row.approval_id) if row.approval_id else None,
+        "created_at": row.created_at,
+        "closed_at": row.closed_at,
+        "url": f"/tools/proposals/{row.id}/",
+    }
+
+
+def whole_proposal(row: ToolProposal) -> dict[str, Any]:
+    """A proposal with the entry, the contract that publishing it makes, and what that changes."""
+    return proposal(row) | {
+        "document": row.document,
+        "contract": row.contract,
+        "differences": row.differences,
+        "digest": row.digest,
+        "published_version": row.published_version.version if row.published_version else None,
+    }
+
+
+def report(row: ToolReport) -> dict[str, Any]:
+    """A problem with a tool or a request for one, with its answer."""
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "tool": row.tool_name or None,
+        "owner": row.team.name if row.team else None,
+        "title": row.title,
+        "text": row.text,
+        "status": row.status,
+        "answer": row.answer,
+        "answered_by": row.answered_by,
+        "answered_at": row.answered_at,
+        "proposal": str(row.proposal_id) if row.proposal_id else None,
+        "reporter": {
+            "kind": row.reporter_kind,
+            "name": row.reporter_name,
+            "on_behalf_of": row.reporter_for,
+        },
+        "created_at": row.created_at,
+        "url": f"/tools/reports/{row.id}/",
     }

@@ -10,6 +10,9 @@ from registry import sizes
 from registry.contracts import DEFAULT_SANDBOX
 from registry.models.agents import Environment
 
+RESERVED = frozenset({"proposals", "reports", "requests", "request"})
+"""Names that stand where a tool's name does in the addresses of the API and the pages."""
+
 _POSITIVE = ("cpu_limit", "timeout", "processes")
 _SIZE = ("memory_limit", "disk_limit", "output_limit")
 _RATE = {"type": "string", "pattern": r"^[1-9]\d{0,8}/(second|minute|hour|day)$"}
@@ -50,6 +53,7 @@ _OPTIONAL: dict[str, dict[str, Any]] = {
 def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
     """Everything that is wrong with the entry; empty when it can be published."""
     return (
+        *_faults_of_name(document["name"]),
         *_faults_of_schemas(document),
         *_faults_of_sandbox(document["sandbox_config"]),
         *_faults_of_version(document["version"]),
@@ -58,6 +62,12 @@ def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
         *_faults_of_optional(document),
         *_faults_of_examples(document),
     )
+
+
+def _faults_of_name(name: str) -> list[Issue]:
+    if name in RESERVED:
+        return [Issue("/name", "this name stands for something else in addresses; choose another")]
+    return []
 
 
 def _faults_of_schemas(document: dict[str, Any]) -> list[Issue]:
