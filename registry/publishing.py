@@ -165,6 +165,7 @@ def publish(tool: Tool, *, by: str, notes: str = "") -> ToolVersion:
         tool.live_version = version
         tool.save()
         discovery.refresh(tool)
+        discovery.refresh(tool)
         acts.record(
             "tool.published",
             target_kind="tool",
