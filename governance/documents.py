@@ -20,7 +20,7 @@ from typing import Any
 from kernel import expressions, schemas
 from kernel.problems import Invalid, Issue
 
-from governance import units
+from governance import detectors, paths, redaction, units
 from governance.facts import FIELDS, VARIABLES
 from governance.verdicts import PAYLOADS
 
@@ -33,7 +33,12 @@ _TEXTS: dict[str, Any] = {
         {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
     ]
 }
-_POINTERS = {"type": "array", "items": {"type": "string", "pattern": "^(/[^/]*)+$"}, "minItems": 1}
+_PLACES = {
+    "type": "array",
+    "items": {"type": "string", "pattern": "^[/$]"},
+    "minItems": 1,
+    "maxItems": 100,
+}
 _SPAN = {"type": ["integer", "string"]}
 
 
@@ -47,6 +52,25 @@ GROUP = {
     "users": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
 }
 """Who may be asked; any of the members is enough."""
+
+_REDACT = _closed(
+    {
+        "arguments": _PLACES,
+        "results": _PLACES,
+        "patterns": {"type": "array", "items": {"enum": list(detectors.NAMES)}, "minItems": 1},
+        "expressions": {
+            "type": "object",
+            "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,39}$"},
+            "additionalProperties": {"type": "string", "minLength": 1},
+            "minProperties": 1,
+            "maxProperties": 20,
+        },
+        "in": {"type": "array", "items": {"enum": ["arguments", "results"]}, "minItems": 1},
+    },
+    anyOf=[{"required": [each]} for each in ("arguments", "results", "patterns", "expressions")],
+)
+"""Places (JSON pointers, or JSONPath from `$`), named patterns and the policy's own expressions;
+`in` says where the last two are looked for, else in both."""
 
 _RULE = _closed(
     {
@@ -62,7 +86,7 @@ _RULE = _closed(
             }
         ),
         "limit": _closed({name: {} for name in units.LIMITS}, minProperties=1),
-        "redact": _closed({"arguments": _POINTERS, "results": _POINTERS}, minProperties=1),
+        "redact": _REDACT,
         "audit": _closed(
             {
                 "executions": {"const": "all"},
@@ -129,11 +153,22 @@ def _faults_of_rule(pointer: str, rule: Mapping[str, Any]) -> Iterator[Issue]:
         yield Issue(pointer, f"a rule has exactly one of {', '.join(KINDS)}{told}")
     if "when" in rule:
         yield from _faults_of_condition(f"{pointer}/when", rule["when"])
+    yield from _faults_of_redaction(f"{pointer}/redact", rule.get("redact", {}))
     for name, value in rule.get("limit", {}).items():
         yield from _faults_of_unit(f"{pointer}/limit/{name}", units.LIMITS[name], value)
     for kind, name in (("require_approval", "deadline"), ("expire", "after")):
         if name in rule.get(kind, {}):
             yield from _faults_of_unit(f"{pointer}/{kind}/{name}", units.seconds, rule[kind][name])
+
+
+def _faults_of_redaction(pointer: str, body: Mapping[str, Any]) -> Iterator[Issue]:
+    for side in ("arguments", "results"):
+        for index, path in enumerate(body.get(side, ())):
+            if told := paths.fault(path):
+                yield Issue(f"{pointer}/{side}/{index}", told)
+    for name, expression in body.get("expressions", {}).items():
+        if told := redaction.fault(expression):
+            yield Issue(f"{pointer}/expressions/{name}", told)
 
 
 def _repeated(rules: list[Mapping[str, Any]], index: int) -> Iterator[Issue]:

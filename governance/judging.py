@@ -46,6 +46,16 @@ def judge(facts: Facts, rules: RuleSet) -> Verdict:
     )
 
 
+def masks(facts: Facts, rules: RuleSet) -> MappingProxyType[str, Any]:
+    """What the policies might mask of a call that can't be judged, because its arguments don't fit
+    or it may not be asked: every redaction that could hold, whatever its condition."""
+    met: dict[str, tuple[str, ...]] = {}
+    for policy in rules.matching(facts):
+        for rule in policy.rules if not policy.shadow else ():
+            met = verdicts.meet_redactions(met, rule.redactions)
+    return MappingProxyType(met)
+
+
 @dataclass(frozen=True)
 class _Taken:
     """A rule that holds for the call; `failed` says why its condition couldn't be judged."""

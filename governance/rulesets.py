@@ -16,6 +16,9 @@ from governance.verdicts import Limit, ReviewSpec
 
 DEFAULT_REVIEWERS: Mapping[str, Any] = MappingProxyType({"role": "reviewer"})
 
+SIDES = ("arguments", "results")
+"""What of a call is masked."""
+
 Key = tuple[str, str]
 
 
@@ -180,9 +183,7 @@ def _rule(policy: str, position: int, rule: Mapping[str, Any]) -> Rule:
         reviewers=_reviewers(body) if kind == "require_approval" else None,
         limits=_limits(f"{policy}/{name}", body) if kind == "limit" else {},
         obligations=_obligations(kind, body),
-        redactions={key: tuple(sorted(value)) for key, value in body.items()}
-        if kind == "redact"
-        else {},
+        redactions=_redactions(body) if kind == "redact" else {},
     )
 
 
@@ -193,6 +194,17 @@ def _limits(source: str, body: Mapping[str, Any]) -> dict[str, Limit]:
     if isinstance(rates, tuple):
         limits["calls_per_period"] = tuple(f"{source} {rate}" for rate in rates)
     return limits
+
+
+def _redactions(body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What a rule masks, as the specs that `redaction.masked` takes."""
+    anywhere = [f"pattern:{name}" for name in body.get("patterns", ())]
+    anywhere += [f"regex:{name}={each}" for name, each in body.get("expressions", {}).items()]
+    specs = {
+        side: (*body.get(side, ()), *(anywhere if side in body.get("in", SIDES) else ()))
+        for side in SIDES
+    }
+    return {side: tuple(sorted(set(each))) for side, each in specs.items() if each}
 
 
 def _reviewers(body: Mapping[str, Any]) -> ReviewSpec:

@@ -110,7 +110,7 @@ class Verdict:
     (`none`), access (`read`), packages (patterns), calls_per_period (`policy/rule agent 9/hour`,
     each a bucket of its own). `obligations`: what must be done beside the
     call, such as `{"audit": True, "expire": {"after": 86400, "what": "effect"}}`.
-    `redactions`: JSON pointers to mask, under `arguments` and `results`.
+    `redactions`: what to mask, under `arguments` and `results`, as `redaction.masked` takes it.
     """
 
     effect: Effect = "allow"

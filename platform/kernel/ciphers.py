@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.apps import apps
@@ -41,9 +42,9 @@ class Kept:
     ciphertext: str
     key: str
 
-    def rows(self) -> models.QuerySet[models.Model]:
+    def rows(self) -> models.QuerySet[Any]:
         """The rows that hold a ciphertext."""
-        found = apps.get_model(self.model)._default_manager.all()
+        found: models.QuerySet[Any] = apps.get_model(self.model)._default_manager.all()
         return found.exclude(**{self.ciphertext: ""})
 
 
