@@ -17,9 +17,10 @@ from django.db.models import Q
 from kernel import clock, ids, outbox
 from kernel.models import Outbox
 
-from governance import approvals, budgets
+from governance import approvals, budgets, rates
 from observability import rollups
 from orchestration import calls, runs, tasks
+from orchestration.calls import cached
 
 log = structlog.get_logger(__name__)
 
@@ -142,5 +143,7 @@ def duties() -> list[Duty]:
         Duty("calls.recover", 5.0, calls.recover),
         Duty("approvals.expire_due", 5.0, approvals.expire_due),
         Duty("budgets.expire_holds", 10.0, budgets.expire_holds),
+        Duty("rates.sweep", 60.0, rates.sweep),
+        Duty("cached.sweep", 60.0, cached.sweep),
         Duty("rollups.fold", 5.0, rollups.fold),
     ]

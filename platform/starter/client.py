@@ -90,6 +90,10 @@ class Platform:
         if call["status"] != "succeeded":
             raise ToolFailed(call)
         result: dict[str, Any] = call["result"]
+        if isinstance(result, dict) and set(result) == {"reference"}:
+            # Too large to travel with its call. From the call's own address, never from one that
+            # stands in a result: a tool may write what it likes there.
+            return self._send("GET", f"tool-calls/{call['id']}/result/")
         return result
 
     def project(self, name: str) -> dict[str, Any]:
