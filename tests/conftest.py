@@ -22,6 +22,14 @@ def quick_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def cold_sandboxes() -> Iterator[None]:
+    """Homes last for one test: what were booted in them would serve nobody. Who tests warm ones
+    says so."""
+    with override_settings(SANDBOX_WARM=0):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def flush_of_protected_tables() -> Iterator[None]:
     """A transactional test ends by emptying every table, also those that only grow: for that one
     statement, and for nothing else, their triggers are lifted."""

@@ -40,7 +40,10 @@ def execute(invocation: Invocation) -> Result:
             env={"PYTHONPATH": sandboxed.LAYER} if extra else {},
             binds=(*_binds(invocation, toolbox), *extra),
             limits=allowed,
-        )
+            # A tree is another one at each rev.
+            repeats=invocation.workspace is None,
+        ),
+        team_id=invocation.team_id,
     )
     result = sandboxed.ended_badly(outcome, allowed) or _answer(outcome)
     if result.status != "succeeded" and result.error is not None:

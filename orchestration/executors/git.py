@@ -51,7 +51,8 @@ def merge(invocation: Invocation, workspace: Workspace) -> Result:
                 Bind(workspace.tree, sandboxed.TREE),
             ),
             limits=allowed,
-        )
+        ),
+        team_id=invocation.team_id,
     )
     held = sandboxed.enforcement(outcome)
     bad = sandboxed.ended_badly(outcome, allowed)

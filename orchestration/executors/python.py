@@ -1,12 +1,10 @@
 """Runs Python code in the sandbox: the article's `execute_python`."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 from orchestration.executors import sandboxed
 from orchestration.executors.invocation import Invocation, Result, failed, succeeded
-from orchestration.sandbox import Bind, Job, Outcome, layers
+from orchestration.sandbox import Job, Outcome, layers
 
 CODE = "/code/main.py"
 
@@ -18,22 +16,21 @@ def execute(invocation: Invocation) -> Result:
     Raises ExecutorUnavailable.
     """
     allowed = sandboxed.limits(invocation)
-    with tempfile.TemporaryDirectory(prefix="gatehouse-code-") as folder:
-        code = Path(folder) / "main.py"
-        code.write_bytes(str(invocation.arguments["code"]).encode())
-        try:
-            extra = sandboxed.packages(invocation)
-        except layers.PackageRefused as error:
-            return failed("package_refused", str(error))
-        except layers.PackageUnavailable as error:
-            return failed("package_unavailable", str(error))
-        job = Job(
-            argv=("python3", CODE),
-            env={"PYTHONPATH": sandboxed.LAYER} if extra else {},
-            binds=(Bind(code, CODE), *extra),
-            limits=allowed,
-        )
-        outcome = sandboxed.run(job)
+    try:
+        extra = sandboxed.packages(invocation)
+    except layers.PackageRefused as error:
+        return failed("package_refused", str(error))
+    except layers.PackageUnavailable as error:
+        return failed("package_unavailable", str(error))
+    job = Job(
+        argv=("python3", CODE),
+        env={"PYTHONPATH": sandboxed.LAYER} if extra else {},
+        binds=extra,
+        files={CODE: str(invocation.arguments["code"]).encode()},
+        limits=allowed,
+        repeats=True,
+    )
+    outcome = sandboxed.run(job, team_id=invocation.team_id)
     value = _value(outcome)
     bad = sandboxed.ended_badly(outcome, allowed) or _exited(outcome, value)
     return replace(bad, value=value, enforcement=sandboxed.enforcement(outcome))

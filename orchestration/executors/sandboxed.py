@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from packaging.requirements import Requirement
@@ -29,6 +30,8 @@ def config() -> SandboxConfig:
         home=Path(settings.VAR) / "sandbox",
         weak_limits=settings.SANDBOX_WEAK_LIMITS,
         max_parallel=settings.SANDBOX_PARALLEL,
+        max_idle=settings.SANDBOX_WARM,
+        layer_budget_bytes=settings.SANDBOX_PACKAGES_BYTES,
     )
 
 
@@ -62,10 +65,13 @@ def _names(requirements: tuple[str, ...]) -> list[str]:
     return [str(canonicalize_name(Requirement(each).name)) for each in requirements]
 
 
-def run(job: Job) -> Outcome:
-    """Run the job. Raises ExecutorUnavailable when there is no sandbox to run it in."""
+def run(job: Job, *, team_id: UUID | None = None) -> Outcome:
+    """Run the job, in turn with those of other teams when all sandboxes are taken.
+
+    Raises ExecutorUnavailable when there is no sandbox to run it in.
+    """
     try:
-        return sandbox.run(job, config=config())
+        return sandbox.run(job, config=config(), party=str(team_id or ""))
     except sandbox.SandboxUnavailable as error:
         raise ExecutorUnavailable(str(error)) from error
 

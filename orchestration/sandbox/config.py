@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_IDLE = 200
+
 
 class SandboxUnavailable(Exception):
     """Nothing was executed; the message names what is missing and the next step."""
@@ -23,6 +25,8 @@ class SandboxConfig:
     `max_parallel` bounds the sandboxes of all processes that share `home`. `cgroup_parent` is a
     path below the cgroup mount, for machines where the platform's own cgroup isn't the place.
     `layer_budget_bytes` is what installed packages may take before the least recently used go.
+    `max_idle` bounds the booted sandboxes that wait for a call, in all processes that share `home`
+    (0 for none); one that waited for `idle_seconds` is given up. They take none of `max_parallel`.
     """
 
     home: Path
@@ -31,7 +35,11 @@ class SandboxConfig:
     slot_wait_seconds: float = 60.0
     cgroup_parent: str | None = None
     layer_budget_bytes: int = 4 << 30
+    max_idle: int = 0
+    idle_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_parallel <= 1000:
             raise ValueError(f"max_parallel is {self.max_parallel}; give 1 to 1000.")
+        if not 0 <= self.max_idle <= MOST_IDLE:
+            raise ValueError(f"max_idle is {self.max_idle}; give 0 to {MOST_IDLE}.")

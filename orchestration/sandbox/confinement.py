@@ -24,7 +24,7 @@ class Cgroups:
         self.groups = groups
         for group in groups:
             # The slot is ours alone, so what is there was left by a launcher that was killed.
-            self.empty(group["path"])
+            empty(group["path"])
             os.mkdir(group["path"])
             for file, value, required in group["settings"]:
                 try:
@@ -32,6 +32,19 @@ class Cgroups:
                 except OSError:
                     if required:
                         raise
+
+    def adjust(self, groups: list[Spec]) -> None:
+        """Makes the limits those of `groups`, which are the same cgroups with other values."""
+        left = [
+            (f"{group['path']}/{file}", value, required)
+            for present, group in zip(self.groups, groups, strict=True)
+            for file, value, required in group["settings"]
+            if [file, value, required] not in map(list, present["settings"])
+        ]
+        self.groups = groups
+        # Memory alone may never be above memory with swap, so one of the two orders is refused.
+        for last in (False, True):
+            left = [each for each in left if not written(*each, last=last)]
 
     def enter(self) -> None:
         for group in self.groups:
@@ -62,18 +75,30 @@ class Cgroups:
 
     def remove(self) -> None:
         for group in self.groups:
-            self.empty(group["path"])
+            empty(group["path"])
 
-    def empty(self, path: str) -> None:
-        for attempt in range(200):
-            try:
-                os.rmdir(path)
-                return
-            except FileNotFoundError:
-                return
-            except OSError:
-                kill_all_in(path)
-                time.sleep(0.0005 * (attempt + 1))
+
+def empty(path: str) -> None:
+    """Ends what is in a cgroup, and removes it."""
+    for attempt in range(200):
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            kill_all_in(path)
+            time.sleep(0.0005 * (attempt + 1))
+
+
+def written(path: str, value: str, required: bool, *, last: bool) -> bool:
+    try:
+        write(path, value)
+    except OSError:
+        if required and last:
+            raise
+        return False
+    return True
 
 
 def kill_all_in(path: str) -> None:

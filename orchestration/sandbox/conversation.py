@@ -5,10 +5,11 @@ from __future__ import annotations
 import marshal
 import os
 import selectors
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +29,7 @@ for name, folder in (("orchestration", ""), ("orchestration.sandbox", "/sandbox"
     package = type(sys)(name)
     package.__path__ = [sys.argv[2] + folder]
     sys.modules[name] = package
-from orchestration.sandbox.launcher import main
+from orchestration.sandbox.PROGRAM import main
 main()
 """
 PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent)
@@ -42,6 +43,7 @@ class Conversation:
     stderr: bytearray = field(default_factory=bytearray)
     truncated: bool = False
     report: dict[str, Any] = field(default_factory=dict)
+    launcher_killed: bool = False
 
     def keep(self, stream: bytearray, chunk: bytes, limit: int) -> None:
         room = limit - len(self.stdout) - len(self.stderr)
@@ -51,7 +53,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Launcher:
-    """A running launcher; closing `control` ends it and its job."""
+    """A running launcher; closing `control`, a socket, ends it and its job."""
 
     process: subprocess.Popen[bytes]
     control: int
@@ -62,19 +64,48 @@ class Launcher:
         assert process.stdin and process.stdout and process.stderr  # noqa: S101
         return process.stdin, process.stdout, process.stderr
 
+    def let_go(self) -> None:
+        """Closes our ends, once: the launcher ends what is still at work and clears away."""
+        for fd in (self.control, self.result):
+            os.close(fd)
+        for stream in self.streams():
+            stream.close()
+
 
 def converse(job: Job, spec: dict[str, Any], slot: Slot) -> Conversation:
     """Hands `spec` to a launcher and stays with it until the job has ended and all is cleared."""
-    talk = Conversation()
+    # It holds the slot until all is cleared away, even if the platform is killed meanwhile.
+    launcher = started(spec, program="launcher", keeping=[slot.fd])
+    try:
+        talk, answer, overdue = _followed(launcher, job)
+    finally:
+        launcher.let_go()
+        finish(launcher)
+    talk.launcher_killed = launcher.process.returncode < 0
+    talk.report = _read_report(answer, launcher.process.returncode, overdue=overdue)
+    return talk
+
+
+def follow(launcher: Launcher, job: Job) -> Conversation:
+    """Stays with a launcher that was handed `job` until that has ended; clearing away goes on."""
+    try:
+        talk, answer, overdue = _followed(launcher, job)
+    finally:
+        launcher.let_go()
+    if not answer:
+        finish(launcher)
+        talk.launcher_killed = True
+    talk.report = _read_report(answer, launcher.process.returncode or 0, overdue=overdue)
+    return talk
+
+
+def _followed(launcher: Launcher, job: Job) -> tuple[Conversation, bytearray, bool]:
+    """What came of `job`, the launcher's answer, and whether it had to be given up."""
+    talk, answer = Conversation(), bytearray()
     deadline = time.monotonic() + job.limits.wall_seconds + GRACE_SECONDS
-    with _launcher(spec, slot) as launcher, selectors.DefaultSelector() as selector:
-        answer = bytearray()
-        _, stdout, stderr = launcher.streams()
-        sinks = {
-            stdout.fileno(): talk.stdout,
-            stderr.fileno(): talk.stderr,
-            launcher.result: answer,
-        }
+    _, stdout, stderr = launcher.streams()
+    sinks = {stdout.fileno(): talk.stdout, stderr.fileno(): talk.stderr, launcher.result: answer}
+    with selectors.DefaultSelector() as selector:
         for fd in sinks:
             selector.register(fd, selectors.EVENT_READ)
         feed = _Feed(launcher, job.stdin, selector)
@@ -89,8 +120,7 @@ def converse(job: Job, spec: dict[str, Any], slot: Slot) -> Conversation:
                     del sinks[key.fd]
             if talk.truncated:
                 _stop_listening(launcher, selector, sinks)
-    talk.report = _read_report(answer, launcher.process.returncode, overdue=bool(sinks))
-    return talk
+    return talk, answer, bool(sinks)
 
 
 def _take(talk: Conversation, sink: bytearray, chunk: bytes, answer: bytearray, limit: int) -> None:
@@ -149,37 +179,37 @@ class _Feed:
             self.stream.close()
 
 
-@contextmanager
-def _launcher(spec: dict[str, Any], slot: Slot) -> Iterator[Launcher]:
-    with ExitStack() as ours:
+def started(spec: dict[str, Any], *, program: str, keeping: Sequence[int]) -> Launcher:
+    """A launcher at work on `spec`, which keeps these file descriptors for as long as it lives."""
+    with ExitStack() as on_failure:
         with ExitStack() as theirs:
-            spec_read, spec_write = _pipe(reader=theirs, writer=ours)
-            control_read, control = _pipe(reader=theirs, writer=ours)
-            result, result_write = _pipe(reader=ours, writer=theirs)
-            # It holds the slot until all is cleared away, even if the platform is killed meanwhile.
-            given = [spec_read, control_read, result_write, slot.fd]
-            process = _started(given)
-        ends = {"control": control_read, "result": result_write, "fds": given}
-        try:
-            with suppress(BrokenPipeError), open(spec_write, "wb", closefd=False) as file:
-                marshal.dump(spec | ends, file)
-            yield Launcher(process, control, result)
-        finally:
-            # Closing the control pipe is what ends a launcher that is still at work.
-            ours.close()
-            _finish(process)
+            spec_read, spec_write = _ends(os.pipe(), theirs, on_failure)
+            control_read, control = _ends(_socket_pair(), theirs, on_failure)
+            result_write, result = _ends(os.pipe()[::-1], theirs, on_failure)
+            given = [spec_read, control_read, result_write, *keeping]
+            process = _process(program, given)
+        on_failure.pop_all()
+    ends = {"control": control_read, "result": result_write, "fds": given}
+    with suppress(BrokenPipeError), open(spec_write, "wb") as file:
+        marshal.dump(spec | ends, file)
+    return Launcher(process, control, result)
 
 
-def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
-    read, write = os.pipe()
-    reader.callback(os.close, read)
-    writer.callback(os.close, write)
-    return read, write
+def _ends(pair: tuple[int, int], theirs: ExitStack, ours: ExitStack) -> tuple[int, int]:
+    theirs.callback(os.close, pair[0])
+    ours.callback(os.close, pair[1])
+    return pair
 
 
-def _started(given: list[int]) -> subprocess.Popen[bytes]:
+def _socket_pair() -> tuple[int, int]:
+    one, other = socket.socketpair()
+    return one.detach(), other.detach()
+
+
+def _process(program: str, given: list[int]) -> subprocess.Popen[bytes]:
+    boot = BOOT.replace("PROGRAM", program)
     return subprocess.Popen(
-        [python_runtime().program, "-I", "-S", "-c", BOOT, str(given[0]), PACKAGE_ROOT],
+        [python_runtime().program, "-I", "-S", "-c", boot, str(given[0]), PACKAGE_ROOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -192,13 +222,11 @@ def _started(given: list[int]) -> subprocess.Popen[bytes]:
     )
 
 
-def _finish(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
+def finish(launcher: Launcher) -> None:
+    """Waits until a launcher that was let go of has cleared everything away."""
     try:
-        process.wait(timeout=GRACE_SECONDS)
+        launcher.process.wait(timeout=GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         # Whatever it hangs on: its death ends bubblewrap, and bubblewrap's the job.
-        process.kill()
-        process.wait()
+        launcher.process.kill()
+        launcher.process.wait()

@@ -26,17 +26,17 @@ ETC = {
 }
 
 
-def check_binds(binds: tuple[Bind, ...]) -> None:
+def check_targets(targets: tuple[str, ...]) -> None:
     """Raises ValueError for a target that isn't a plain absolute path, or one of the system's."""
-    if len(binds) > MOST_BINDS:
-        raise ValueError(f"{len(binds)} binds were asked for; {MOST_BINDS} is the most.")
-    for bind in binds:
-        path = PurePosixPath(bind.target)
-        plain = bind.target == str(path) and path.root == "/" and ".." not in path.parts
-        if not plain or "\0" in bind.target or len(path.parts) < 2:
-            raise ValueError(f"Bind target {bind.target!r} isn't a plain absolute path.")
+    if len(targets) > MOST_BINDS:
+        raise ValueError(f"{len(targets)} binds were asked for; {MOST_BINDS} is the most.")
+    for target in targets:
+        path = PurePosixPath(target)
+        plain = target == str(path) and path.root == "/" and ".." not in path.parts
+        if not plain or "\0" in target or len(path.parts) < 2:
+            raise ValueError(f"Bind target {target!r} isn't a plain absolute path.")
         if any(path.is_relative_to(reserved) for reserved in RESERVED):
-            raise ValueError(f"Bind target {bind.target!r} belongs to the sandbox's own system.")
+            raise ValueError(f"Bind target {target!r} belongs to the sandbox's own system.")
 
 
 def etc(config: SandboxConfig) -> Path:
@@ -69,9 +69,17 @@ def _put(made: Path, folder: Path) -> None:
 
 
 def options(
-    job: Job, runtime: PythonRuntime, *, binds: tuple[tuple[str, Bind], ...], etc_source: str
+    job: Job,
+    runtime: PythonRuntime,
+    *,
+    binds: tuple[tuple[str, Bind], ...],
+    etc_source: str,
+    gate: str | None = None,
 ) -> Iterator[str]:
-    """bubblewrap's options for the file system; `binds` come with where their source is reached."""
+    """bubblewrap's options for the file system; `binds` come with where their source is reached.
+
+    `gate` is a directory that masks the first of the host's directories of packages.
+    """
     yield from ("--ro-bind", "/usr", "/usr")
     for name in SYSTEM_LINKS:
         if os.path.islink(f"/{name}"):
@@ -89,7 +97,10 @@ def options(
         yield from ("--symlink", runtime.executable, f"{PROGRAMS}/{name}")
     for source, bind in sorted(binds, key=lambda pair: pair[1].target.count("/")):
         yield from ("--bind" if bind.writable else "--ro-bind", source, bind.target)
-    for path in runtime.masked:
+    gated = runtime.masked[:1] if gate is not None else ()
+    for path in gated:
+        yield from ("--ro-bind", str(gate), path)
+    for path in runtime.masked[len(gated) :]:
         yield from ("--perms", "0555", "--size", "4096", "--tmpfs", path, "--remount-ro", path)
     yield from ("--remount-ro", "/dev", "--remount-ro", "/")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 Mechanism = Literal["cgroup v2", "cgroup v1", "rlimit"]
+Start = Literal["warm", "cold"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ class Bind:
 
 @dataclass(frozen=True)
 class Job:
-    """One program to run. `env` is added to PATH, HOME, LANG and TMPDIR, and wins over them."""
+    """One program to run. `env` is added to PATH, HOME, LANG and TMPDIR, and wins over them.
+
+    `files` are seen read-only at their targets. A job that `repeats` is one of many that differ in
+    standard input, files' contents and limits alone: interpreters may be kept booted for it.
+    """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
     env: Mapping[str, str] = field(default_factory=dict)
     binds: tuple[Bind, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    repeats: bool = False
     cwd: str = "/workspace"
     limits: Limits = field(default_factory=Limits)
 
@@ -75,7 +82,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Enforcement:
-    """What held the limits during one call; `uid` is the host's number of the user it ran as."""
+    """What held the limits during one call; `uid` is the host's number of the user it ran as.
+
+    `start` is warm when the interpreter was booted before the call came.
+    """
 
     memory: Mechanism
     cpu: Mechanism
@@ -83,6 +93,7 @@ class Enforcement:
     seccomp: bool
     uid: int
     bubblewrap: str
+    start: Start = "cold"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The sandbox's launcher: a program of its own that starts one job, watches it and ends it.
 
-`conversation.py` starts it, once per job. It is single-threaded, so it may fork; it imports only
-what starts fast. Standard input, output and error are the job's and pass straight through. The
-order of events:
+`conversation.py` starts it, once per job; `waiting.py` does the same with a pause in between. It
+is single-threaded, so it may fork; it imports only what starts fast. Standard input, output and
+error are the job's and pass straight through. The order of events:
 
 1. read the spec from the file descriptor in argv; 2. as root, stage the sources in a private mount
 namespace; 3. make the cgroups; 4. fork, enter the cgroups, set limits, drop to the slot's user,
@@ -12,6 +12,7 @@ become bubblewrap; 5. watch time, memory, disk and the platform; 6. kill and rea
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import marshal
 import os
 import resource
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     Spec = dict[str, Any]
 
-SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
+SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ = 9, 13, 15, 25
 TICK_MS = 50
 WATCH_EVERY = 5
 
@@ -91,12 +92,13 @@ class Watch:
 
     def __init__(self, spec: Spec, cgroups: Cgroups, child: int, started: float) -> None:
         self.spec, self.cgroups = spec, cgroups
-        self.deadline = started + spec["wall"]
+        self.started, self.deadline = started, started + spec["wall"]
         self.pidfd = os.pidfd_open(child)
         self.sizes = {path: size_of(path) for path in spec["watched"]}
         self.poll = select.poll()
         self.poll.register(self.pidfd, select.POLLIN)
         self.poll.register(spec["control"], select.POLLIN)
+        self.poll.register(spec["asked"], select.POLLIN)
 
     def until_over(self) -> str:
         for turn in range(1, sys.maxsize):
@@ -104,6 +106,8 @@ class Watch:
             events = dict(self.poll.poll(max(0, min(TICK_MS, left))))
             if self.pidfd in events:
                 return "exited"
+            if self.spec["asked"] in events:
+                return "orphaned"
             if self.spec["control"] in events:
                 told = os.read(self.spec["control"], 1)
                 return "output" if told == b"o" else "orphaned"
@@ -155,9 +159,10 @@ def end_everything(child: int, cgroups: Cgroups) -> int:
             time.sleep(0.0005)
 
 
-def children() -> list[int]:
+def children(of: int | None = None) -> list[int]:
+    pid = of or os.getpid()
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return []
@@ -210,12 +215,17 @@ def supervise(spec: Spec, cgroups: Cgroups) -> Spec:
     finally:
         ended = end_everything(child, cgroups)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    report = told(reason, first + os.read(status, 4096), ended, cgroups)
+    cpu = max(cgroups.cpu_seconds(), used.ru_utime + used.ru_stime)
+    return report | {"wall": wall, "cpu": cpu}
+
+
+def told(reason: str, status: bytes, ended: int, cgroups: Cgroups) -> Spec:
+    """How the job ended, from what bubblewrap and the cgroups say."""
     return {
         "reason": "memory" if cgroups.out_of_memory() else reason,
-        "exit_code": exit_code_in(first + os.read(status, 4096)),
+        "exit_code": exit_code_in(status),
         "status": os.waitstatus_to_exitcode(ended),
-        "wall": wall,
-        "cpu": max(cgroups.cpu_seconds(), used.ru_utime + used.ru_stime),
         "peak": cgroups.peak(),
     }
 
@@ -238,8 +248,9 @@ def start(spec: Spec, cgroups: Cgroups) -> tuple[int, int, bytes]:
         spec["rlimits"].append((resource.RLIMIT_NPROC, limit, limit))
     child = os.fork()
     if child == 0:
+        kept = [arguments, seccomp, status_write, block_read, *spec.get("inherited", ())]
         try:
-            become_bubblewrap(spec, cgroups, [arguments, seccomp, status_write, block_read])
+            become_bubblewrap(spec, cgroups, kept)
         except (OSError, ValueError) as error:
             # Standard error is still ours alone, and is read out when bubblewrap never reports.
             os.write(2, f"before its start: {error}".encode())
@@ -266,17 +277,40 @@ def let_go_of_standard_streams() -> None:
     os.close(nothing)
 
 
-def main() -> None:
-    channel = int(sys.argv[1])
-    with open(channel, "rb", closefd=False) as file:
+def taken_up() -> Spec:
+    """The spec, as the platform's half sent it."""
+    with open(int(sys.argv[1]), "rb", closefd=False) as file:
         # Same interpreter on both ends, and the sender is the platform.
         spec: Spec = marshal.load(file)  # noqa: S302
     for fd in spec["fds"]:
         os.set_inheritable(fd, False)
+    spec["asked"] = end_in_order()
+    return spec
+
+
+def end_in_order() -> int:
+    """Makes SIGTERM, which a service's end sends to all of it, readable; a pipe tells of it."""
+    asked, noted = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    _signal.set_wakeup_fd(noted)
+    # Anything but "ignored": what is ignored stays so in the job.
+    _signal.signal(SIGTERM, lambda *_: None)
+    return asked
+
+
+def answer(spec: Spec, report: Spec) -> None:
+    try:
+        os.write(spec["result"], marshal.dumps(report))
+    except BrokenPipeError:
+        # Nobody is left to read it.
+        return
+
+
+def main() -> None:
+    spec = taken_up()
     try:
         report = launch(spec)
     except (OSError, ValueError) as error:
         report = {"error": f"{type(error).__name__}: {error}"}
-    os.write(spec["result"], marshal.dumps(report))
+    answer(spec, report)
     # Taking the interpreter down in order costs 4 ms, on the caller's time.
     os._exit(0)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import random
 import time
 import zlib
 from collections.abc import Iterator
@@ -12,17 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.sandbox import locks, turns
 from orchestration.sandbox.config import SandboxBusy, SandboxConfig
 
 # Above what systemd hands to users, dynamic services and containers, below 2**31
-# (systemd.io/UIDS-GIDS). Each home has 1,024 of them, each slot one.
+# (systemd.io/UIDS-GIDS). Each home has 1,024 of them, each slot one, and from the end each berth.
 FIRST_UID = 0x70000000
 HOMES = 1 << 18
+USERS = 1024
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place to run one sandbox. `fd` holds the lock: whoever keeps it open keeps the slot."""
+    """A place for one sandbox. `fd` holds the lock: whoever keeps it open keeps the slot."""
 
     name: str
     uid: int
@@ -30,37 +30,60 @@ class Slot:
 
 
 @contextmanager
-def taken(config: SandboxConfig) -> Iterator[Slot]:
-    """Waits for a free slot. Raises SandboxBusy after `slot_wait_seconds`."""
-    folder = config.home / "slots"
-    folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + config.slot_wait_seconds
-    pause = 0.005
-    while (slot := _try_all(folder, config)) is None:
-        if time.monotonic() > deadline:
-            raise SandboxBusy(
-                f"All {config.max_parallel} sandboxes of {config.home} were busy for "
-                f"{config.slot_wait_seconds:g} s. Try again later, or raise max_parallel."
-            )
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
-        pause = min(pause * 1.5, 0.1)
+def taken(config: SandboxConfig, *, party: str = "") -> Iterator[Slot]:
+    """Waits for a free slot, in turn. Raises SandboxBusy after `slot_wait_seconds`."""
+    slot = _try_all(config) if turns.nobody_waits(config) else None
+    if slot is None:
+        slot = _waited_for(config, party)
     try:
         yield slot
     finally:
         os.close(slot.fd)
 
 
-def _try_all(folder: Path, config: SandboxConfig) -> Slot | None:
-    for index in range(config.max_parallel):
-        fd = os.open(folder / str(index), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            continue
-        key = home_key(config.home)
-        return Slot(f"gatehouse-{key:05x}-{index}", _uid(key, index), fd)
-    return None
+def _waited_for(config: SandboxConfig, party: str) -> Slot:
+    deadline = time.monotonic() + config.slot_wait_seconds
+    with turns.ticket(config, party) as ticket:
+        while True:
+            rank = ticket.rank()
+            slot = _try_all(config) if rank == 0 else None
+            if slot is not None:
+                ticket.served()
+                return slot
+            if time.monotonic() > deadline:
+                raise SandboxBusy(
+                    f"All {config.max_parallel} sandboxes of {config.home} were busy for "
+                    f"{config.slot_wait_seconds:g} s. Try again later, or raise max_parallel."
+                )
+            time.sleep(turns.pause(rank))
+
+
+def _try_all(config: SandboxConfig) -> Slot | None:
+    found = locks.first_free(slots_of(config), config.max_parallel)
+    if found is None:
+        return None
+    index, fd = found
+    key = home_key(config.home)
+    return Slot(f"gatehouse-{key:05x}-{index}", _uid(key, index), fd)
+
+
+def berth(config: SandboxConfig) -> Slot | None:
+    """A place for a sandbox from its boot to the end of its call; None if there is none left."""
+    most = min(config.max_idle + config.max_parallel, USERS - config.max_parallel)
+    found = locks.first_free(berths_of(config), most)
+    if found is None:
+        return None
+    index, fd = found
+    key = home_key(config.home)
+    return Slot(f"gatehouse-{key:05x}-w{index}", _uid(key, USERS - 1 - index), fd)
+
+
+def slots_of(config: SandboxConfig) -> Path:
+    return config.home / "slots"
+
+
+def berths_of(config: SandboxConfig) -> Path:
+    return config.home / "berths"
 
 
 def home_key(home: Path) -> int:
@@ -71,7 +94,7 @@ def home_key(home: Path) -> int:
 def _uid(key: int, index: int) -> int:
     if os.geteuid() != 0:
         return os.geteuid()
-    wanted = FIRST_UID + key * 1024 + index
+    wanted = FIRST_UID + key * USERS + index
     mapped = _mapped_below()
     # In a container whose users end early, the last ones that exist have to do.
     return wanted if wanted < mapped else mapped - 1001 - index

@@ -233,9 +233,12 @@ CSRF_COOKIE_SECURE = HTTPS
 # gives, `postgres://…` or `sqlite:<path>`. No call and no tool's entry ever holds an address.
 TOOL_DATABASES = env.secrets_of("TOOL_DATABASE_")
 
-# Sandbox: what may be weaker, and how many may run at once on this machine.
+# Sandbox: what may be weaker, how many may run at once on this machine, how many may wait booted
+# for a call beside them, and what installed packages may take of the disk.
 SANDBOX_WEAK_LIMITS = env.flag("SANDBOX_WEAK_LIMITS", default=(VAR / "weak_limits").exists())
 SANDBOX_PARALLEL = env.integer("SANDBOX_PARALLEL", 8, least=1)
+SANDBOX_WARM = env.integer("SANDBOX_WARM", 4, least=0)
+SANDBOX_PACKAGES_BYTES = env.integer("SANDBOX_PACKAGES_BYTES", 4 << 30, least=1 << 20)
 STARTER_PARALLEL = env.integer("STARTER_PARALLEL", 4, least=1)
 
 UNFOLD = {

@@ -1,0 +1,245 @@
+"""One booted sandbox that waits for its single call: the platform's side of `waiting.py`."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import shutil
+import socket
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestration.sandbox import cgroups, locks, shelf, slots, specs
+from orchestration.sandbox.bubblewrap import Bubblewrap
+from orchestration.sandbox.cgroups import Hierarchy
+from orchestration.sandbox.config import SandboxConfig
+from orchestration.sandbox.conversation import Conversation, Launcher, finish, follow, started
+from orchestration.sandbox.job import Bind, Enforcement, Job, Limits
+from orchestration.sandbox.runtime import python_runtime
+from orchestration.sandbox.slots import Slot
+
+BOOT_SECONDS = 25.0
+PYTHONS = ("python3", "python")
+# Options of the interpreter that leave it as it is until its program is opened, and importing site.
+PLAIN = frozenset({"-I", "-B", "-E", "-s", "-u", "-P", "-c", "-m"})
+
+
+class BootFailed(Exception):
+    """The sandbox didn't come up to its gate."""
+
+
+class NoRoom(Exception):
+    """Enough sandboxes are booted on this machine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a sandbox is made with on this machine."""
+
+    config: SandboxConfig
+    program: Bubblewrap
+    hierarchies: tuple[Hierarchy, ...]
+    enforced: Enforcement
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What can't be changed once a sandbox is booted. Equal profiles may serve each other's jobs.
+
+    `sources` are the device and file numbers of what is bound: another file of the same name isn't
+    what a job asked for. Limits are set at the hand-over, but for the size of the private disks.
+    """
+
+    place: Place
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    binds: tuple[Bind, ...]
+    sources: tuple[tuple[int, int], ...]
+    files: tuple[str, ...]
+    cwd: str
+    disk_bytes: int
+
+    def told(self) -> str:
+        """For people: what is special about it."""
+        layers = [bind.source.name[:12] for bind in self.binds]
+        return " ".join([*self.argv[:2], f"disk {self.disk_bytes >> 20} MiB", *layers])
+
+
+def profile(job: Job, place: Place) -> Profile | None:
+    """The profile of a job that may be kept booted for; None if it may not."""
+    if not job.repeats or not place.config.max_idle or not _holds_at_gate(job):
+        return None
+    sources = [os.stat(bind.source, follow_symlinks=False) for bind in job.binds]
+    return Profile(
+        place=place,
+        argv=job.argv,
+        env=tuple(sorted(job.env.items())),
+        binds=job.binds,
+        sources=tuple((found.st_dev, found.st_ino) for found in sources),
+        files=tuple(job.files),
+        cwd=job.cwd,
+        disk_bytes=job.limits.disk_bytes,
+    )
+
+
+def _holds_at_gate(job: Job) -> bool:
+    options: list[str] = []
+    for word in job.argv[1:]:
+        if not word.startswith("-") or options[-1:] in (["-c"], ["-m"]):
+            break
+        options.append(word)
+    return (
+        job.argv[0] in PYTHONS
+        and len(job.argv) > 1
+        and PLAIN.issuperset(options)
+        and not any(bind.writable for bind in job.binds)
+        and bool(python_runtime().masked)
+    )
+
+
+class Warm:
+    """A booted sandbox; it serves one job at most."""
+
+    def __init__(self, profile: Profile, limits: Limits) -> None:
+        """Boots it, which takes a while.
+
+        Raises BootFailed, NoRoom when too many are idle on this machine, and OSError.
+        """
+        self.profile, self.made = profile, time.monotonic()
+        with ExitStack() as stack:
+            self._idle: int | None = _idle_token(profile.place.config)
+            stack.callback(self._no_longer_idle)
+            self.berth = _berth(profile.place.config)
+            stack.callback(os.close, self.berth.fd)
+            stack.enter_context(shelf.held(profile.binds, config=profile.place.config))
+            self.folder = profile.place.config.home / "warm" / self.berth.name
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.launcher = self._booted(profile, limits)
+            self._talking = True
+            stack.callback(self._finish)
+            _wait_for_gate(self.launcher)
+            self._kept = stack.pop_all()
+
+    def _booted(self, profile: Profile, limits: Limits) -> Launcher:
+        place = profile.place
+        # What another left here that was killed.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("files", "gate"):
+            (self.folder / name).mkdir(parents=True)
+        job = Job(
+            profile.argv,
+            env=dict(profile.env),
+            binds=profile.binds,
+            files=dict.fromkeys(profile.files, b""),
+            cwd=profile.cwd,
+            limits=limits,
+        )
+        bound = specs.with_files(job, self.folder / "files")
+        gate = self.folder / "gate"
+        spec = specs.spec(
+            bound, place.program, self.berth, place.enforced, config=place.config, gate=gate
+        )
+        groups = cgroups.plan(place.hierarchies, limits, self.berth.name)
+        more = {"cgroups": [asdict(group) for group in groups], "rlimits": specs.constant()}
+        return started(
+            spec | more | {"gate": str(gate)}, program="waiting", keeping=[self.berth.fd]
+        )
+
+    def alive(self) -> bool:
+        ready, _, _ = select.select([self.launcher.control], [], [], 0)
+        return not ready and self.launcher.process.poll() is None
+
+    def serve(self, job: Job, slot: Slot) -> Conversation | None:
+        """Hands `job` over and stays until it has ended. None if it never began.
+
+        The launcher holds the slot until every process of the job is dead.
+        """
+        self._no_longer_idle()
+        place = self.profile.place
+        for index, content in enumerate(job.files.values()):
+            (self.folder / "files" / str(index)).write_bytes(content)
+        groups = cgroups.plan(place.hierarchies, job.limits, self.berth.name)
+        told = {
+            "cgroups": [asdict(group) for group in groups],
+            # Counted in the sandbox's own user namespace, for whoever runs it.
+            "rlimits": specs.rlimits(job.limits, place.enforced, own_user=True),
+            "wall": float(job.limits.wall_seconds),
+            "disk": job.limits.disk_bytes,
+        }
+        try:
+            with socket.socket(fileno=os.dup(self.launcher.control)) as channel:
+                socket.send_fds(channel, [marshal.dumps(told)], [slot.fd])
+        except OSError:
+            return None
+        self._talking = False
+        talk = follow(self.launcher, job)
+        never = "error" in talk.report and not talk.report.get("began", True)
+        return None if never else talk
+
+    def end(self) -> None:
+        """Lets the launcher go, which ends what is inside."""
+        self._no_longer_idle()
+        if self._talking:
+            self._talking = False
+            self.launcher.let_go()
+
+    def cleared(self) -> bool:
+        """Whether the launcher has ended by itself; then nothing of this is left."""
+        if self.launcher.process.poll() is None:
+            return False
+        self._kept.close()
+        return True
+
+    def clear(self) -> None:
+        """Ends it, if need be by force, and waits for that."""
+        self._kept.close()
+
+    def forget(self) -> None:
+        """In a forked child: closes the copies, and leaves what they stand for to the parent."""
+        self._kept.pop_all()
+        self.launcher.process.returncode = 0
+        for fd in (self._idle, self.berth.fd):
+            if fd is not None:
+                os.close(fd)
+        if self._talking:
+            self._talking = False
+            self.launcher.let_go()
+
+    def _finish(self) -> None:
+        self.end()
+        finish(self.launcher)
+
+    def _no_longer_idle(self) -> None:
+        if self._idle is not None:
+            locks.let_go(self._idle)
+            self._idle = None
+
+
+def _idle_token(config: SandboxConfig) -> int:
+    found = locks.first_free(idle_of(config), config.max_idle)
+    if found is None:
+        raise NoRoom(f"{config.max_idle} sandboxes are idle, which is most")
+    return found[1]
+
+
+def _berth(config: SandboxConfig) -> Slot:
+    found = slots.berth(config)
+    if found is None:
+        raise NoRoom("every berth is taken")
+    return found
+
+
+def idle_of(config: SandboxConfig) -> Path:
+    return config.home / "idle"
+
+
+def _wait_for_gate(launcher: Launcher) -> None:
+    ready, _, _ = select.select([launcher.control], [], [], BOOT_SECONDS)
+    if ready and os.read(launcher.control, 1) == b"r":
+        return
+    os.set_blocking(launcher.streams()[2].fileno(), False)
+    said = launcher.streams()[2].read() or b""
+    raise BootFailed(said.decode(errors="replace").strip()[-500:] or "it never came to its gate")
