@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from kernel import documents
 from kernel.problems import Invalid, Issue
 
 from registry.models.agents import NAME
+from registry.validation import RESERVED
+
+__all__ = ["RESERVED", "is_name", "read"]
 
 
 def read(document: Any, name: str | None = None) -> dict[str, Any]:
@@ -19,6 +23,15 @@ def read(document: Any, name: str | None = None) -> dict[str, Any]:
     if issues:
         raise Invalid("This is no tool's catalogue entry.", errors=tuple(issues))
     return entry
+
+
+def is_name(text: str) -> bool:
+    """Whether a tool can bear this name."""
+    try:
+        NAME(text)
+    except ValidationError:
+        return False
+    return text not in RESERVED
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +53,7 @@ def _faults(entry: dict[str, Any], name: str | None) -> list[Issue]:
     if entry.get("kind") != "tool":
         found.append(Issue("/kind", "write tool"))
     said = entry.get("name")
-    if not isinstance(said, str) or not NAME.regex.match(said):
+    if not isinstance(said, str) or not (is_name(said) or said in RESERVED):
         found.append(Issue("/name", str(NAME.message)))
     elif name is not None and said != name:
         found.append(Issue("/name", f"this is about the tool {name!r}"))

@@ -107,8 +107,12 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
         return values
 
     def _document(self, values: dict[str, Any]) -> dict[str, Any]:
+        # What somebody may not edit isn't among the values.
+        old = self.instance
+        kept = {"name": old.name, "team": old.team} if old.pk and old.team_id else {}
         draft = Tool(
-            **{
+            **kept
+            | {
                 name: value
                 for name, value in values.items()
                 if name not in {"permissions_required", "cost"}

@@ -271,7 +271,7 @@ def publish(proposal_id: UUID, *, digest: str, approved_by: list[str]) -> ToolPr
     3. the version, the tool's new live version and the outcome are written together.
     """
     with transaction.atomic():
-        row = ToolProposal.objects.select_for_update().get(id=proposal_id)
+        row: ToolProposal = ToolProposal.objects.select_for_update().get(id=proposal_id)
         if row.status != ProposalStatus.OPEN:
             return row
         tool = Tool.objects.select_for_update().filter(name=row.name).first()

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from kernel import actor as actors
 from kernel import acts, canonical, clock
 from kernel.actor import Actor
-from kernel.problems import Conflict, Invalid, Issue, Problem
+from kernel.problems import Conflict, Forbidden, Invalid, Issue, Problem
 from kernel.versions import Version, VersionError
 
 from registry import compatibility, contracts, discovery, validation
@@ -154,7 +155,9 @@ def publish(tool: Tool, *, by: str, notes: str = "") -> ToolVersion:
     5. write the version and point the tool at it, in one transaction.
 
     `notes` go into the changelog; the entry's own `release_notes` where none are given.
+    Only the platform team publishes (Forbidden): a team submits its entry for review.
     """
+    _require_platform(tool)
     with transaction.atomic():
         publication = check(tool)
         if publication.refusal is not None:
@@ -164,7 +167,6 @@ def publish(tool: Tool, *, by: str, notes: str = "") -> ToolVersion:
         version = _write(tool, publication, by, notes or _news(tool))
         tool.live_version = version
         tool.save()
-        discovery.refresh(tool)
         discovery.refresh(tool)
         acts.record(
             "tool.published",
@@ -177,6 +179,15 @@ def publish(tool: Tool, *, by: str, notes: str = "") -> ToolVersion:
             breaking=publication.is_breaking,
         )
     return version
+
+
+def _require_platform(tool: Tool) -> None:
+    """Here, below every door, so that none can forget it."""
+    if not actors.current().is_platform:
+        raise Forbidden(
+            f"The platform team publishes tools. Submit {tool.name!r} for review, in its form or "
+            f"by POST /api/v1/tools/{tool.name}/proposals/."
+        )
 
 
 def _write(tool: Tool, publication: Publication, by: str, notes: str) -> ToolVersion:

@@ -10,6 +10,7 @@ from kernel.actor import Actor
 from kernel.problems import Conflict, Forbidden, Invalid, Issue, NotFound
 
 from registry import quotas
+from registry.entries import is_name
 from registry.models import Team, Tool, ToolProposal, ToolReport
 from registry.models.agents import NAME
 from registry.models.curation import ReportKind, ReportStatus
@@ -43,7 +44,7 @@ def request_tool(*, title: str, text: str, by: Actor, name: str = "", team: str 
     `name` is what it might be called. Raises Invalid, TooMany.
     """
     issues = []
-    if name and not NAME.regex.match(name):
+    if name and not is_name(name):
         issues.append(Issue("/name", str(NAME.message)))
     owner = Team.objects.filter(name=team).first() if team else None
     if team and owner is None:

@@ -10,6 +10,7 @@ from kernel.problems import Problem
 from unfold.decorators import action, display
 
 from registry import publishing
+from registry.admin.proposing import Proposing
 from registry.forms import ToolForm
 from registry.models import Permission, Tool, ToolVersion
 
@@ -17,7 +18,7 @@ PUBLISH_BUTTON = "registry_tool_save_and_publish"
 
 
 @admin.register(Tool)
-class ToolAdmin(DefinitionAdmin):
+class ToolAdmin(Proposing):
     """A tool's entry: edit the draft, see its diff in the history, publish it as a version."""
 
     form = ToolForm
@@ -27,7 +28,7 @@ class ToolAdmin(DefinitionAdmin):
     search_fields = ("name", "description")
     autocomplete_fields = ("permissions_required",)
     readonly_fields = ("live_version", "created_at")
-    actions_submit_line = ("save_and_publish",)
+    actions_submit_line = ("save_and_publish", "submit_for_review")
     fieldsets = (
         (None, {"fields": ("name", "description", "team", "is_shared", "tags")}),
         ("How to call it", {"fields": ("parameters", "result_schema", "examples", "annotations")}),
@@ -78,13 +79,13 @@ class ToolAdmin(DefinitionAdmin):
             return "deprecated"
         return "published" if tool.live_version else "draft"
 
-    @action(description="Save and publish")
+    @action(description="Save and publish", permissions=["publish"])
     def save_and_publish(self, request: HttpRequest, obj: Tool) -> None:
         """The button alone: it takes effect in `save_related`, once the permissions are saved."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        if PUBLISH_BUTTON in request.POST:
+        if PUBLISH_BUTTON in request.POST and self.has_publish_permission(request):
             _publish(request, form.instance)
 
 

@@ -78,7 +78,7 @@ def test_save_and_publish_makes_the_next_version_live(enter, root):
 
 def test_a_publication_has_the_permissions_of_the_same_form(enter, root):
     tool, permission = factories.make_tool(), factories.make_permission("code_execution")
-    changes = form_of(tool, version="1.1", registry_tool_save_and_publish="1")
+    changes = form_of(tool, version="2.0", registry_tool_save_and_publish="1")
     changes["permissions_required"] = [str(permission.pk)]
     enter(root).post(f"{TOOL}{tool.pk}/change/", changes)
     tool.refresh_from_db()
