@@ -5,23 +5,29 @@ leaks nothing. An account moves by conditional updates of its one row, always in
 ids, so that two calls neither overshoot a limit nor wait for each other in a circle.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, F, Prefetch, Q, QuerySet, Sum, Value
-from kernel import clock, money
+from django.db.models import DateTimeField, Prefetch, QuerySet, Sum, Value
+from kernel import clock, money, prepared
+from kernel.prepared import slot
 from kernel.problems import Problem
 
-from governance import audit
+from governance import accounts, audit
+from governance.accounts import EPOCH, Purse, period_start
 from governance.models import Account, Budget, Hold, LedgerEntry
 from governance.models.budgets import HoldStatus, Period
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+__all__ = ["EPOCH", "Exhausted", "Held", "Spent", "period_start"]
+
 BATCH = 500
+_HOLDS = prepared.Insert(Hold)
+_ENTRIES = prepared.Insert(LedgerEntry, ignore_conflicts=True)
+_CLOSE = prepared.Update(lambda: Hold.objects.filter(id=slot(Hold, "id"), status=HoldStatus.HELD))
 
 
 class Exhausted(Problem):
@@ -75,21 +81,13 @@ class Spent:
     memo: str = ""
 
 
-def period_start(period: str, at: datetime) -> datetime:
-    """When the period that `at` lies in began, in UTC; weeks begin on Monday."""
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if period == Period.DAY:
-        return day
-    if period == Period.WEEK:
-        return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if period == Period.MONTH else EPOCH
+@dataclass(frozen=True)
+class Held:
+    """One hold: so much on one account."""
 
-
-def matching(team_id: UUID, agent_id: UUID | None) -> list[Budget]:
-    """The live budgets of the team and of the agent, in the order in which they are held."""
-    of_agent = Q(agent_id=agent_id) if agent_id else Q(pk__in=[])
-    rows = Budget.objects.filter(Q(team_id=team_id, agent__isnull=True) | of_agent, is_active=True)
-    return list(rows.select_related("team").order_by("id"))
+    id: UUID
+    account_id: UUID
+    amount_micros: int
 
 
 def reserve(
@@ -101,27 +99,21 @@ def reserve(
     subject_id: UUID,
     expires_at: datetime,
     at: datetime,
-) -> None:
+) -> tuple[Held, ...]:
     """Hold the amount on every budget that it counts against, or on none. Raises Exhausted.
 
     Call it as the last statement of the transaction that admits the act: it locks the accounts.
-    Asked twice for one subject, it holds once.
+    Asked twice for one subject, it holds once. Returns the new holds, in the order of budget ids.
     """
     if amount_micros <= 0:
-        return
-    with transaction.atomic():
-        held = set(
-            Hold.objects.filter(subject_id=subject_id, status=HoldStatus.HELD).values_list(
-                "account_id", flat=True
-            )
-        )
-        for budget in matching(team_id, agent_id):
-            account = _account(budget, at)
-            if account.id in held:
-                continue
-            _take(budget, account, amount_micros)
-            Hold.objects.create(
-                account=account,
+        return ()
+    with transaction.atomic(savepoint=False):
+        found = accounts.purses(team_id=team_id, agent_id=agent_id, subject_id=subject_id, at=at)
+        wanted = [purse for purse in found if not purse.is_held]
+        spent = _without_room(wanted, amount_micros)
+        holds = [
+            Hold(
+                account_id=purse.account_id,
                 team_id=team_id,
                 subject_kind=subject_kind,
                 subject_id=subject_id,
@@ -129,46 +121,44 @@ def reserve(
                 expires_at=expires_at,
                 created_at=at,
             )
+            for purse in wanted
+        ]
+        if holds and spent is None:
+            _HOLDS.run(*holds)
+    # Said outside of the block: inside, it would undo the transaction that it is a part of.
+    if spent is not None:
+        raise _exhausted(spent, amount_micros)
+    return tuple(Held(hold.id, hold.account_id, hold.amount_micros) for hold in holds)
 
 
-def _account(budget: Budget, at: datetime) -> Account:
-    start = period_start(budget.period, at)
-    found = Account.objects.filter(budget=budget, period_start=start).first()
-    if found is None:
-        fresh = Account(budget=budget, period_start=start)
-        Account.objects.bulk_create([fresh], ignore_conflicts=True)
-        found = Account.objects.get(budget=budget, period_start=start)
-    return found
+def _without_room(purses: Sequence[Purse], amount_micros: int) -> Purse | None:
+    """Take the amount of all of them, or of none: the first that had no room for it."""
+    for place, purse in enumerate(purses):
+        if not accounts.take(purse, amount_micros):
+            for taken in purses[:place]:
+                accounts.move(taken.account_id, freed=amount_micros)
+            return purse
+    return None
 
 
-def _take(budget: Budget, account: Account, amount_micros: int) -> None:
-    # The limit as a number, not as a join: PostgreSQL checks the row's own columns again after
-    # waiting for its lock, but not what a subquery found before.
-    room = budget.limit_micros - amount_micros - F("held_micros")
-    rows = Account.objects.filter(id=account.id, spent_micros__lte=room)
-    if not rows.update(held_micros=F("held_micros") + amount_micros):
-        account.refresh_from_db()
-        raise Exhausted(budget, account, amount_micros)
+def _exhausted(purse: Purse, amount_micros: int) -> Exhausted:
+    account = Account.objects.select_related("budget__team").get(id=purse.account_id)
+    return Exhausted(account.budget, account, amount_micros)
 
 
-def settle(*, subject_id: UUID, entry: Spent) -> LedgerEntry:
+def settle(*, subject_id: UUID, entry: Spent, held: Sequence[Held] | None = None) -> LedgerEntry:
     """Close the subject's holds, count the amount as spent, and write one ledger entry.
 
     A second time for the same subject and kind returns the entry that there is; corrections may
     repeat. What was never held, such as a presumed cost's correction, counts against the same
-    accounts, or against today's where there were none.
+    accounts, or against today's where there were none. Who reserved may say what is `held`.
     """
-    with transaction.atomic():
-        if entry.kind != "correction":
-            written, is_new = LedgerEntry.objects.get_or_create(
-                subject_id=subject_id, kind=entry.kind, defaults=_columns(entry)
-            )
-            if not is_new:
-                return written
-        else:
-            columns = _columns(entry)
-            written = LedgerEntry.objects.create(subject_id=subject_id, kind=entry.kind, **columns)
-        _charge(subject_id, entry)
+    with transaction.atomic(savepoint=False):
+        written = LedgerEntry(subject_id=subject_id, kind=entry.kind, **_columns(entry))
+        if not _ENTRIES.run(written):
+            found: LedgerEntry = LedgerEntry.objects.get(subject_id=subject_id, kind=entry.kind)
+            return found
+        _charge(subject_id, entry, _holds(subject_id) if held is None else held)
     return written
 
 
@@ -186,44 +176,40 @@ def _columns(entry: Spent) -> dict[str, object]:
     }
 
 
-def _charge(subject_id: UUID, entry: Spent) -> None:
-    holds = _holds(subject_id)
+def _charge(subject_id: UUID, entry: Spent, holds: Sequence[Held]) -> None:
     charged = set()
     for hold in holds:
-        closed = _close(hold, HoldStatus.SETTLED)
+        closed = _close(hold.id, HoldStatus.SETTLED)
         amount = 0 if hold.account_id in charged else entry.amount_micros
         charged.add(hold.account_id)
-        Account.objects.filter(id=hold.account_id).update(
-            held_micros=F("held_micros") - (hold.amount_micros if closed else 0),
-            spent_micros=F("spent_micros") + amount,
-        )
+        accounts.move(hold.account_id, freed=hold.amount_micros if closed else 0, spent=amount)
     if not holds and entry.amount_micros:
-        now = clock.now()
-        for budget in matching(entry.team_id, entry.agent_id):
-            account = _account(budget, now)
-            Account.objects.filter(id=account.id).update(
-                spent_micros=F("spent_micros") + entry.amount_micros
-            )
+        counted = accounts.purses(
+            team_id=entry.team_id, agent_id=entry.agent_id, subject_id=subject_id, at=clock.now()
+        )
+        for purse in counted:
+            accounts.move(purse.account_id, spent=entry.amount_micros)
 
 
-def _holds(subject_id: UUID) -> list[Hold]:
+def _held(subject_id: UUID) -> list[Hold]:
     rows = Hold.objects.filter(subject_id=subject_id)
     return list(rows.order_by("account__budget_id", "account_id", "id"))
 
 
-def _close(hold: Hold, status: str) -> bool:
+def _holds(subject_id: UUID) -> list[Held]:
+    return [Held(hold.id, hold.account_id, hold.amount_micros) for hold in _held(subject_id)]
+
+
+def _close(hold_id: UUID, status: str) -> bool:
     """Whether it was this call that ended the hold."""
-    rows = Hold.objects.filter(id=hold.id, status=HoldStatus.HELD)
-    return bool(rows.update(status=status))
+    return bool(_CLOSE.run({"status": status}, id=hold_id))
 
 
 def _let_go(holds: Iterable[Hold], status: str) -> list[Hold]:
     ended = []
     for hold in holds:
-        if _close(hold, status):
-            Account.objects.filter(id=hold.account_id).update(
-                held_micros=F("held_micros") - hold.amount_micros
-            )
+        if _close(hold.id, status):
+            accounts.move(hold.account_id, freed=hold.amount_micros)
             ended.append(hold)
     return ended
 
@@ -231,7 +217,7 @@ def _let_go(holds: Iterable[Hold], status: str) -> list[Hold]:
 def release(*, subject_id: UUID) -> None:
     """Let go of what is held for the subject; nothing was spent."""
     with transaction.atomic():
-        _let_go(_holds(subject_id), HoldStatus.RELEASED)
+        _let_go(_held(subject_id), HoldStatus.RELEASED)
 
 
 def expire_holds() -> int:
@@ -245,7 +231,7 @@ def _expire(subject_id: UUID) -> int:
     with transaction.atomic():
         now = clock.now()
         ended = _let_go(
-            [hold for hold in _holds(subject_id) if hold.expires_at <= now], HoldStatus.EXPIRED
+            [hold for hold in _held(subject_id) if hold.expires_at <= now], HoldStatus.EXPIRED
         )
         for hold in ended:
             audit.record(

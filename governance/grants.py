@@ -5,25 +5,34 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from kernel import clock
+from kernel import clock, prepared
 from kernel.actor import Actor
+from kernel.prepared import Slot, slot
 from kernel.problems import Invalid, Issue
 
 from governance.models import Grant
 from registry.models import Agent, Permission
 
 
-def live_at(at: datetime) -> QuerySet[Grant]:
+def live_at(at: datetime | Slot) -> QuerySet[Grant]:
     """The grants that hold at this moment."""
     return Grant.objects.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=at), revoked_at__isnull=True, starts_at__lte=at
     )
 
 
+_LIVE = prepared.Select(
+    lambda: (
+        live_at(slot(Grant, "at", "starts_at"))
+        .filter(agent_id=slot(Grant, "agent"))
+        .values_list("permission__name")
+    )
+)
+
+
 def live(agent_id: UUID, at: datetime) -> frozenset[str]:
     """The names of the permissions that the agent's grants give it at this moment."""
-    rows = live_at(at).filter(agent_id=agent_id)
-    return frozenset(rows.values_list("permission__name", flat=True))
+    return frozenset(name for (name,) in _LIVE.rows(at=at, agent=agent_id))
 
 
 def state(grant: Grant, at: datetime) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from kernel import canonical
+from kernel import canonical, prepared
 from kernel.problems import Conflict, Invalid, Issue
 from kernel.versions import Version, VersionError
 
@@ -150,12 +150,19 @@ def enforced() -> RuleSet:
     return _last.rules
 
 
-def _rows() -> tuple[Row, ...]:
-    found = Policy.objects.filter(
-        status__in=(PolicyStatus.ENFORCED, PolicyStatus.SHADOW), live_version__isnull=False
+_IN_FORCE = prepared.Select(
+    lambda: (
+        Policy.objects.filter(
+            status__in=(PolicyStatus.ENFORCED, PolicyStatus.SHADOW), live_version__isnull=False
+        )
+        .order_by("id")
+        .values_list("live_version_id", "name", "status", "team__name")
     )
-    values = ("live_version_id", "name", "status", "team__name")
-    return tuple(found.order_by("id").values_list(*values))
+)
+
+
+def _rows() -> tuple[Row, ...]:
+    return tuple(_IN_FORCE.rows())
 
 
 def _sources(rows: tuple[Row, ...]) -> list[Source]:

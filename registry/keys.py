@@ -11,12 +11,21 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from kernel import actor as actors
-from kernel import acts, clock
+from kernel import acts, clock, prepared
+from kernel.prepared import slot
 
 from registry.models import Agent, Credential
 
 MARK = "gh"
 LAST_USED_GRAIN = timedelta(minutes=1)
+# Asked by every request of an agent, and the first of them: it brings the clock along.
+_BY_PREFIX = prepared.Select(
+    lambda: (
+        Credential.objects.select_related("agent__team", "for_team")
+        .annotate(read_at=clock.DatabaseClock())
+        .filter(prefix=slot(Credential, "prefix"))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +88,9 @@ def find(text: str) -> Credential | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != MARK or not text.isascii():
         return None
-    credential = (
-        Credential.objects.select_related("agent__team", "for_team").filter(prefix=parts[1]).first()
-    )
+    credential = _BY_PREFIX.first(prefix=parts[1])
+    if credential is not None:
+        clock.heard(credential.read_at)
     if credential is None or not hmac.compare_digest(credential.digest, digest(text)):
         return None
     return credential if is_live(credential, clock.now()) else None

@@ -6,6 +6,7 @@ Each step takes the value that the step before returns. `admit` and `settle` are
 each; the executor runs between them, outside of any.
 """
 
+from kernel import clock
 from kernel.actor import acting
 
 from orchestration.calls.admission import admit
@@ -37,5 +38,5 @@ def invoke(request: CallRequest) -> ToolCall:
     Raises Refused, Parked and Repeated, each with the call; registry.publishing.UnknownTool, which
     leaves no row.
     """
-    with acting(request.actor):
+    with clock.operation(), acting(request.actor):
         return settle(execute(admit(request)))

@@ -4,23 +4,29 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
-from kernel import clock, crash, ids
+from kernel import clock, crash, ids, prepared
 from kernel.problems import Problem
 
 from governance import audit, budgets
-from orchestration.calls import bounds, idempotency, questions
+from orchestration.calls import bounds, idempotency, masking, questions
 from orchestration.calls.case import Admitted, Case, Decision
 from orchestration.calls.consideration import consider
 from orchestration.calls.outcomes import No, Parked, Refused
 from orchestration.calls.request import CallRequest
 from orchestration.models import ToolCall, ToolCallPayload, WorkflowRun
-from orchestration.models.calls import CallStatus
+from orchestration.models.calls import LIVE, CallStatus
 from registry import publishing
 from registry.contracts import Contract
 
 LEASE = timedelta(seconds=30)
 # Waiting for a sandbox, and for the database to take the settlement.
 SLACK = timedelta(minutes=10)
+REFUSED = "status effect reason detail lease_until started_at finished_at".split()
+# They wait for no slot: what is admitted is under way, and one write says both.
+AT_ONCE = frozenset({"http", "mcp", "sql", "context"})
+
+_CALLS = prepared.Insert(ToolCall)
+_PAYLOADS = prepared.Insert(ToolCallPayload)
 
 
 def admit(request: CallRequest) -> Admitted:
@@ -83,9 +89,8 @@ def said(call: ToolCall, case: Case, decision: Decision, *, resumed: bool = Fals
 def _write(case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
     with transaction.atomic(durable=True):
         call = _row(case, decision)
-        call.save(force_insert=True)
-        payload = decision.arguments if decision.no is None else _small(decision)
-        ToolCallPayload.objects.create(call=call, arguments=payload)
+        _CALLS.run(call)
+        _PAYLOADS.run(_payload(call, decision))
         if decision.no is not None:
             audit_refusal(call)
             return call, decision
@@ -97,8 +102,7 @@ def _write(case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
 
 def _row(case: Case, decision: Decision) -> ToolCall:
     request, no = case.request, decision.no
-    parked = decision.effect == "require_approval"
-    status = CallStatus.AWAITING_APPROVAL if parked else CallStatus.ADMITTED
+    status = _status(case, decision)
     return ToolCall(
         id=ids.uuid7(),
         tool_version=case.version,
@@ -108,7 +112,7 @@ def _row(case: Case, decision: Decision) -> ToolCall:
         agent_name=request.agent.name,
         team_id=case.team_id,
         environment=case.environment[:20],
-        status=CallStatus.REFUSED if no else status,
+        status=status,
         effect=decision.effect,
         reason=no.reason if no else "",
         detail=no.detail[:2_000] if no else decision.verdict.message[:2_000],
@@ -118,15 +122,32 @@ def _row(case: Case, decision: Decision) -> ToolCall:
         run_id=request.run_id,
         step_id=request.step_id,
         task_id=request.task_id,
-        lease_until=None if no or parked else case.at + LEASE,
+        lease_until=case.at + LEASE if status in LIVE else None,
         created_at=case.at,
+        started_at=case.at if status == CallStatus.RUNNING else None,
         finished_at=case.at if no else None,
+        masked=masking.counted(decision.verdict, decision.arguments),
     )
 
 
-def _small(decision: Decision) -> object:
-    pointers = decision.verdict.redactions.get("arguments", ())
-    return bounds.masked(bounds.refused_arguments(decision.arguments), pointers)
+def _status(case: Case, decision: Decision) -> CallStatus:
+    if decision.no is not None:
+        return CallStatus.REFUSED
+    if decision.effect == "require_approval":
+        return CallStatus.AWAITING_APPROVAL
+    return CallStatus.RUNNING if case.contract.executor in AT_ONCE else CallStatus.ADMITTED
+
+
+def _payload(call: ToolCall, decision: Decision) -> ToolCallPayload:
+    if decision.no is None:
+        parked = decision.effect == "require_approval"
+        row = masking.payload(call.id, decision.arguments, decision.verdict, parked=parked)
+    else:
+        # Masked before they are cut down: a digest tells nothing of what was hidden.
+        shown, _ = masking.arguments(bounds.storable(decision.arguments), decision.verdict)
+        row = ToolCallPayload(call_id=call.id, arguments=bounds.refused_arguments(shown))
+    call.payload = row
+    return row
 
 
 def park(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
@@ -151,8 +172,8 @@ def reserve(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, D
         return call, decision
     seconds = float((decision.clamped.limits if decision.clamped else {}).get("timeout", 30))
     try:
-        # A savepoint of its own: where it raises, it has held nothing.
-        budgets.reserve(
+        # Where it raises, it has held nothing.
+        held = budgets.reserve(
             team_id=call.team_id,
             agent_id=case.request.agent.id,
             amount_micros=case.contract.cost_micros,
@@ -165,7 +186,7 @@ def reserve(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, D
         no = No("budget_exhausted", str(error), extra=error.extra)
         refuse(call, no)
         return call, replace(decision, no=no)
-    return call, decision
+    return call, replace(decision, held=held)
 
 
 def refuse(call: ToolCall, no: No) -> None:
@@ -173,8 +194,10 @@ def refuse(call: ToolCall, no: No) -> None:
     now = clock.now()
     call.status, call.effect, call.reason = CallStatus.REFUSED, "deny", no.reason
     call.detail, call.lease_until, call.finished_at = no.detail[:2_000], None, now
-    call.save(update_fields=["status", "effect", "reason", "detail", "lease_until", "finished_at"])
+    call.started_at = None
+    call.save(update_fields=REFUSED)
     idempotency.give_back(call.id)
+    masking.forget(call.id)
     audit_refusal(call)
 
 

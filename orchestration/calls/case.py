@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from context.models import Project
+from governance.budgets import Held
 from governance.verdicts import Verdict
 from orchestration.calls.limits import Clamped
 from orchestration.calls.outcomes import No
@@ -48,6 +49,7 @@ class Decision:
     clamped: Clamped | None = None
     project: Project | None = None
     no: No | None = None
+    held: tuple[Held, ...] = ()
 
     @property
     def effect(self) -> str:

@@ -1,9 +1,11 @@
 """Execution: the executor runs under the verdict's limits, outside of any transaction."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
-from kernel import clock, crash, schemas
+from kernel import clock, crash, prepared, schemas
+from kernel.prepared import slot
 from kernel.problems import Issue
 
 from orchestration.calls import bounds, leases, revealed, workspaces
@@ -17,9 +19,11 @@ from orchestration.executors.invocation import (
 )
 from orchestration.executors.secrets import NONE, Secrets, SecretUnavailable
 from orchestration.models import ToolCall
-from orchestration.models.calls import CallStatus
+from orchestration.models.calls import LIVE, CallStatus
 
 log = structlog.get_logger(__name__)
+
+PROMPT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,21 @@ def execute(admitted: Admitted) -> Executed:
     return Executed(admitted, result)
 
 
+_START = prepared.Update(
+    lambda: ToolCall.objects.filter(
+        id=slot(ToolCall, "id"), token=slot(ToolCall, "token"), status__in=LIVE
+    )
+)
+
+
 def _start(admitted: Admitted) -> bool:
-    now = clock.now()
-    rows = ToolCall.objects.filter(
-        id=admitted.call.id, token=admitted.token, status=CallStatus.ADMITTED
-    )
-    admitted.call.started_at = now
-    return bool(
-        rows.update(status=CallStatus.RUNNING, started_at=now, lease_until=now + leases.LEASE)
-    )
+    call, now = admitted.call, clock.now()
+    # Admitted as running, and its lease has hardly begun: nobody can have taken it.
+    if call.status == CallStatus.RUNNING and now - admitted.case.at < PROMPT:
+        return True
+    call.started_at = now
+    fields = {"status": CallStatus.RUNNING, "started_at": now, "lease_until": now + leases.LEASE}
+    return bool(_START.run(fields, id=call.id, token=admitted.token))
 
 
 def _run(admitted: Admitted, secrets: Secrets) -> Result:

@@ -2,13 +2,15 @@
 
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from kernel import prepared
 
 from orchestration.calls.case import Case, Decision
 from orchestration.calls.outcomes import No, Refused, Repeated
 from orchestration.calls.request import CallRequest
 from orchestration.models import IdempotencyKey, ToolCall
 from orchestration.models.calls import CallStatus
+
+_KEYS = prepared.Insert(IdempotencyKey, ignore_conflicts=True)
 
 
 class Taken(Exception):
@@ -68,13 +70,9 @@ def take(case: Case, call: ToolCall) -> None:
     )
     if case.contract.idempotent and lost.update(call=call):
         return
-    try:
-        with transaction.atomic():
-            IdempotencyKey.objects.create(
-                agent=case.request.agent, key=key, request_digest=case.digest, call=call
-            )
-    except IntegrityError as error:
-        raise Taken(key) from error
+    fresh = IdempotencyKey(agent=case.request.agent, key=key, request_digest=case.digest, call=call)
+    if not _KEYS.run(fresh):
+        raise Taken(key)
 
 
 def give_back(call_id: UUID) -> None:

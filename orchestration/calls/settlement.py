@@ -1,17 +1,20 @@
 """Settlement: the last of a call's three transactions. It closes the row, pays, lets go, audits."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from django.db import OperationalError, transaction
-from kernel import clock, crash, outbox
+from kernel import clock, crash, outbox, prepared
+from kernel.prepared import slot
 
 from governance import budgets
-from governance.budgets import Spent
-from orchestration.calls import admission, bounds, idempotency
+from governance.budgets import Held, Spent
+from orchestration.calls import admission, bounds, idempotency, masking
 from orchestration.calls.case import Admitted
 from orchestration.calls.execution import Executed
+from orchestration.calls.masking import Shown
 from orchestration.calls.outcomes import No, Refused
 from orchestration.models import ToolCall, ToolCallPayload
 from orchestration.models.calls import LIVE, CallStatus
@@ -20,6 +23,15 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 4
 PAUSE = 0.25
+
+_CLOSE = prepared.Update(
+    lambda: ToolCall.objects.filter(
+        id=slot(ToolCall, "id"), token=slot(ToolCall, "token"), status__in=LIVE
+    )
+)
+_KEEP = prepared.Update(
+    lambda: ToolCallPayload.objects.filter(call_id=slot(ToolCall, "call", "id"))
+)
 
 
 def settle(executed: Executed) -> ToolCall:
@@ -57,21 +69,21 @@ def _patiently(executed: Executed) -> bool:
 
 def _close(executed: Executed) -> bool:
     admitted = executed.admitted
-    fields = _fields(executed)
+    kept = masking.shown(admitted.decision.arguments, executed.result, admitted.decision.verdict)
+    fields = _fields(executed) | ({"masked": kept.counts} if kept.counts else {})
     with transaction.atomic(durable=True):
-        rows = ToolCall.objects.filter(id=admitted.call.id, token=admitted.token, status__in=LIVE)
-        if not rows.update(**fields):
+        if not _CLOSE.run(fields, id=admitted.call.id, token=admitted.token):
             _refuse_late(executed)
             return False
         for name, value in fields.items():
             setattr(admitted.call, name, value)
-        _keep(executed)
+        _keep(executed, kept)
         if executed.unavailable:
             budgets.release(subject_id=admitted.call.id)
             idempotency.give_back(admitted.call.id)
         else:
-            pay(admitted.call)
-        _audit(executed)
+            pay(admitted.call, held=admitted.decision.held)
+        _audit(executed, kept)
         if admitted.resumed:
             wake(admitted.call)
     return True
@@ -91,29 +103,29 @@ def _fields(executed: Executed) -> dict[str, Any]:
     return fields | {"status": CallStatus(executed.result.status), "cost_micros": cost}
 
 
-def _keep(executed: Executed) -> None:
-    verdict, result = executed.admitted.decision.verdict, executed.result
-    how = str(verdict.obligations.get("payloads", "full"))
-    hidden = verdict.redactions.get("arguments", ())
-    payload = ToolCallPayload(
-        call=executed.admitted.call,
-        arguments=bounds.kept(
-            bounds.masked(dict(executed.admitted.decision.arguments), hidden), how
-        ),
-        result=bounds.masked(result.value, verdict.redactions.get("results", ())),
-        error=result.error,
-    )
-    changed = ["result", "error"] + (["arguments"] if hidden or how != "full" else [])
-    payload.save(force_update=True, update_fields=changed)
-    executed.admitted.call.payload = payload
+def _keep(executed: Executed, kept: Shown) -> None:
+    call, resumed = executed.admitted.call, executed.admitted.resumed
+    fields: dict[str, Any] = {"result": kept.result, "error": kept.error}
+    if resumed:
+        # Policy may mask more than when it was parked, and the real ones are needed no more.
+        fields |= {"arguments": kept.arguments, "sealed": "", "sealed_key": ""}
+    _KEEP.run(fields, call=call.id)
+    call.payload = ToolCallPayload(call=call, **({"arguments": kept.arguments} | fields))
 
 
-def pay(call: ToolCall, *, kind: str = "tool_call", memo: str = "") -> None:
-    """Write what the call cost to the ledger, and close its holds."""
+def pay(
+    call: ToolCall,
+    *,
+    kind: str = "tool_call",
+    memo: str = "",
+    held: Sequence[Held] | None = None,
+) -> None:
+    """Write what the call cost to the ledger, and close its holds; `held` where they are known."""
     if not call.cost_micros:
         return
     budgets.settle(
         subject_id=call.id,
+        held=held,
         entry=Spent(
             kind=kind,
             team_id=call.team_id,
@@ -129,7 +141,7 @@ def pay(call: ToolCall, *, kind: str = "tool_call", memo: str = "") -> None:
     )
 
 
-def _audit(executed: Executed) -> None:
+def _audit(executed: Executed, kept: Shown) -> None:
     admitted, call = executed.admitted, executed.admitted.call
     if executed.unavailable:
         admission.audit_refusal(call)
@@ -138,17 +150,18 @@ def _audit(executed: Executed) -> None:
     if not (wanted or admitted.decision.verdict.obligations.get("audit")):
         return
     told = _told(admitted)
-    if executed.result.error:
-        told["error"] = executed.result.error.get("reason", "")
+    if kept.error:
+        told["error"] = kept.error.get("reason", "")
     admission.audit_call(f"tool_call.{call.status}", call, cost=call.cost, **told)
 
 
 def _told(admitted: Admitted) -> dict[str, Any]:
     """The arguments that policy wants in the log, masked as it says."""
-    obligations = admitted.decision.verdict.obligations
-    hidden = admitted.decision.verdict.redactions.get("arguments", ())
-    shown = bounds.masked(dict(admitted.decision.arguments), hidden)
-    names = obligations.get("arguments") or ()
+    verdict = admitted.decision.verdict
+    names = verdict.obligations.get("arguments") or ()
+    if not names:
+        return {}
+    shown, _ = masking.arguments(dict(admitted.decision.arguments), verdict)
     told = {name: shown[name] for name in names if name in shown}
     return {"arguments": told} if told else {}
 

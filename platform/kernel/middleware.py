@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from kernel import actor as actors
-from kernel import ids, problems
+from kernel import clock, ids, problems
 from kernel.actor import actor_of
 
 
@@ -24,13 +24,14 @@ class RequestIdMiddleware:
 
 
 class ActorMiddleware:
-    """Runs each request as its signed-in person; a REST door sets the agent once it knows it."""
+    """Runs each request as its signed-in person, as one operation of the clock; a REST door sets
+    the agent once it knows it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with actors.acting(actor_of(request)):
+        with clock.operation(), actors.acting(actor_of(request)):
             return self.get_response(request)
 
 
