@@ -105,7 +105,7 @@ def write_tool(entry: Mapping[str, Any]) -> tuple[Tool, Change]:
     refuse_unknown("tool", entry, _TOOL_KEYS)
     row = Tool.objects.filter(name=entry["name"]).first() or Tool(name=entry["name"])
     try:
-        values = _tool_values(entry)
+        values = values_of(entry)
     except Problem as problem:
         raise _refused(entry, problem) from problem
     _require_faultless(entry, values)
@@ -130,7 +130,8 @@ def _refused(entry: Mapping[str, Any], problem: Problem) -> CatalogueError:
     return CatalogueError("tool", entry["name"], issues)
 
 
-def _tool_values(entry: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry as the definition's fields. Raises CatalogueError and Invalid."""
     values = {field: entry[key] for key, field in _TOOL_FIELDS.items() if key in entry}
     parameters = entry.get("parameters", {"type": "object", "properties": {}})
     if shorthand.is_shorthand(parameters):

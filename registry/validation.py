@@ -10,7 +10,7 @@ from registry import sizes
 from registry.contracts import DEFAULT_SANDBOX
 from registry.models.agents import Environment
 
-RESERVED = frozenset({"proposals", "reports", "requests", "request"})
+RESERVED = frozenset({"proposals", "reports", "requests", "request", "import", "export"})
 """Names that stand where a tool's name does in the addresses of the API and the pages."""
 
 _POSITIVE = ("cpu_limit", "timeout", "processes")
