@@ -115,14 +115,18 @@ class Pool:
             warm.forget()
 
     def state(self, config: SandboxConfig) -> State:
-        """What is ready here, and on this machine."""
+        """What is ready for `config.home` here, and on this machine."""
         with self._change:
-            ready = {each.told(): len(self._idle.get(each, ())) for each in self._demands}
-            errors = tuple(demand.error for demand in self._demands.values() if demand.error)
-            idle = sum(len(warm) for warm in self._idle.values())
+            known = {
+                each: demand
+                for each, demand in self._demands.items()
+                if each.place.config.home == config.home
+            }
+            ready = {each.told(): len(self._idle.get(each, ())) for each in known}
+        errors = tuple(demand.error for demand in known.values() if demand.error)
         return State(
             max_idle=config.max_idle,
-            idle=idle,
+            idle=sum(ready.values()),
             idle_on_machine=locks.taken(idle_of(config)),
             profiles=ready,
             served=self.served,

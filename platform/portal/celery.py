@@ -42,6 +42,15 @@ def drop_inherited_connections(**_: Any) -> None:
     connections.close_all()
 
 
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def drain_sandboxes(**_: Any) -> None:
+    """Booted sandboxes end with their worker, and in order."""
+    from orchestration import sandbox  # noqa: PLC0415 - the broker's clients need none
+
+    sandbox.drain()
+
+
 @app.task(name="outbox.deliver")
 def deliver(row_id: str) -> None:
     """Deliver one outbox row."""
