@@ -1,23 +1,31 @@
 """Publishing a tool's entry as an immutable version, and finding the one that a caller means."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from kernel import actor as actors
-from kernel import acts, canonical, clock
-from kernel.actor import Actor
+from kernel import acts, canonical
 from kernel.problems import Conflict, Forbidden, Invalid, Issue, Problem
-from kernel.versions import Version, VersionError
+from kernel.versions import Version
 
 from registry import compatibility, contracts, discovery, validation
 from registry.compatibility import Difference
 from registry.models import Tool, ToolVersion
+from registry.notices import is_sunset
+from registry.resolution import OutsidePin, UnknownTool, resolve
 
-
-class UnknownTool(Problem):
-    status, reason, title = 404, "unknown_tool", "Unknown tool"
+__all__ = [
+    "AlreadyPublished",
+    "NumberTooLow",
+    "OutsidePin",
+    "Publication",
+    "UnknownTool",
+    "check",
+    "is_sunset",
+    "publish",
+    "resolve",
+]
 
 
 class AlreadyPublished(Conflict):
@@ -214,36 +222,3 @@ def _news(tool: Tool) -> str:
     told: str = tool.release_notes
     last = tool.live_version
     return "" if last is not None and last.notes == told else told
-
-
-def resolve(name: str, selector: str | None, actor: Actor) -> ToolVersion:
-    """The version of a visible tool that `selector` (`1.2`, or None for the live one) means.
-
-    Raises UnknownTool; whether a tool doesn't exist or isn't visible can't be told apart.
-    """
-    tool = Tool.objects.visible_to(actor).select_related("live_version").filter(name=name).first()
-    if tool is None or tool.live_version is None:
-        raise UnknownTool(f"There is no tool {name!r} for you. See GET /api/v1/tools/.")
-    if not selector:
-        version: ToolVersion = tool.live_version
-        version.tool = tool
-        return version
-    return _numbered(tool, selector)
-
-
-def _numbered(tool: Tool, selector: str) -> ToolVersion:
-    try:
-        key = Version.parse(selector).key
-    except VersionError as error:
-        raise UnknownTool(str(error)) from error
-    version: ToolVersion | None = tool.versions.filter(sort_key=key).first()
-    if version is None:
-        known = ", ".join(tool.versions.values_list("version", flat=True)[:10])
-        raise UnknownTool(f"Tool {tool.name!r} has no version {selector}; it has {known}.")
-    version.tool = tool
-    return version
-
-
-def is_sunset(tool: Tool, at: datetime | None = None) -> bool:
-    """Whether calls to the tool are over."""
-    return tool.sunset_at is not None and tool.sunset_at <= (at or clock.now())
