@@ -6,13 +6,14 @@ class OrchestrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from kernel import api, append_only
+        from kernel import api, append_only, ciphers
 
         from orchestration import checks, workflows
         from orchestration.api import callable
         from orchestration.calls import binding
 
         append_only.register("orchestration.WorkflowVersion")
+        ciphers.keep("orchestration.ToolCallPayload", ciphertext="sealed", key="sealed_key")
         workflows.register_kind()
         api.resolve_runs_by(binding.run_of)
         checks.register()

@@ -52,7 +52,7 @@ class ToolCallAdmin(HappeningAdmin):
         (None, {"fields": ("tool", "agent_name", "environment", "badge", "reason", "detail")}),
         ("Verdict", {"fields": ("effect", "limits_shown", "clamped", "explained", "approval")}),
         ("Enforcement", {"fields": ("enforced",)}),
-        ("Payload", {"fields": ("arguments", "result", "error")}),
+        ("Payload", {"fields": ("arguments", "result", "error", "masks")}),
         ("Money", {"fields": ("cost",)}),
         ("Belongs to", {"fields": ("run_id", "step_id", "task_id")}),
         ("Time", {"fields": ("created_at", "started_at", "finished_at", "lease_until")}),
@@ -96,9 +96,17 @@ class ToolCallAdmin(HappeningAdmin):
     def result(self, call: ToolCall) -> str:
         return _pretty(call.payload.result)
 
+    @display(description="masked")
+    def masks(self, call: ToolCall) -> str:
+        return _lines([(side, _told(counts)) for side, counts in sorted(call.masked.items())])
+
     @display(description="error")
     def error(self, call: ToolCall) -> str:
         return _pretty(call.payload.error)
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())
 
 
 def _text(value: Any) -> str:

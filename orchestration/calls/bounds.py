@@ -14,7 +14,6 @@ MAX_RESULT = 32 * 2**20
 MAX_ERROR = 64 * 1024
 MAX_DEPTH = 100
 MAX_FAULTS = 20
-MASK = "[redacted]"
 
 
 def faults(value: Any) -> tuple[Issue, ...]:
@@ -108,25 +107,3 @@ def kept(value: Any, how: str) -> Any:
     if how == "digest":
         return {"omitted": {"bytes": size(value), "sha256": canonical.digest(value)}}
     return {"omitted": {}}
-
-
-def masked(value: Any, pointers: Iterable[str]) -> Any:
-    """A copy in which what the JSON pointers (RFC 6901) name is masked; `*` is every member."""
-    for each in pointers:
-        value = _masked(value, [_unescaped(part) for part in each.split("/")[1:]])
-    return value
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")
-
-
-def _masked(value: Any, path: list[str]) -> Any:
-    if not path:
-        return MASK
-    head, rest = path[0], path[1:]
-    if isinstance(value, Mapping):
-        return {k: _masked(v, rest) if head in (k, "*") else v for k, v in value.items()}
-    if isinstance(value, list):
-        return [_masked(v, rest) if head in (str(i), "*") else v for i, v in enumerate(value)]
-    return value

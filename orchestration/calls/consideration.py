@@ -15,7 +15,7 @@ from context.models import Project
 from governance import grants, judging, policies
 from governance.facts import Facts
 from governance.verdicts import Verdict
-from orchestration.calls import bounds, limits
+from orchestration.calls import bounds, limits, masking
 from orchestration.calls.case import Case, Decision
 from orchestration.calls.outcomes import No
 from registry import publishing
@@ -34,7 +34,7 @@ def consider(case: Case, *, approval: Mapping[str, Any] | None = None) -> Decisi
     4. what does policy say; 5. under which limits.
     """
     arguments: Mapping[str, Any] = case.request.arguments
-    verdict = Verdict()
+    verdict: Verdict | None = None
     try:
         _guard(case)
         arguments = fitting(arguments, case.contract.parameters)
@@ -45,8 +45,15 @@ def consider(case: Case, *, approval: Mapping[str, Any] | None = None) -> Decisi
         if case.contract.executor in _SANDBOXED:
             limits.check_packages(arguments, held.limits)
     except No as no:
+        verdict = verdict or Verdict(redactions=_masks(case))
+        no = masking.told(no, arguments, verdict)
         return Decision(arguments=arguments, verdict=verdict, no=no)
     return Decision(arguments=held.arguments, verdict=verdict, clamped=held, project=project)
+
+
+def _masks(case: Case) -> Mapping[str, Any]:
+    """What to mask of a case that policy was never asked about."""
+    return judging.masks(facts(case, {}, None), policies.enforced())
 
 
 def _guard(case: Case) -> None:

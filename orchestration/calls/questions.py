@@ -9,7 +9,7 @@ from kernel import canonical
 from context.models import Project
 from governance import approvals
 from governance.verdicts import ReviewSpec
-from orchestration.calls import bounds
+from orchestration.calls import masking
 from orchestration.calls.case import Case, Decision
 from orchestration.models import ToolCall
 
@@ -55,13 +55,14 @@ def ask(call: ToolCall, case: Case, decision: Decision) -> None:
 
 
 def _shown(case: Case, decision: Decision) -> dict[str, Any]:
-    pointers = decision.verdict.redactions.get("arguments", ())
+    arguments, counts = masking.arguments(dict(decision.arguments), decision.verdict)
     project = decision.project
     return {
         "agent": case.request.agent.name,
         "tool": case.contract.name,
         "version": case.contract.version,
-        "arguments": bounds.masked(dict(decision.arguments), pointers),
+        "arguments": arguments,
+        "masked": counts,
         "environment": case.environment,
         "context": {"project": project.name, "rev": decision.arguments["rev"]} if project else None,
         "explanation": decision.explanation,

@@ -9,7 +9,7 @@ from kernel import clock, ids
 from kernel.partial import among
 
 from context.models import Changeset
-from orchestration.calls import admission, settlement
+from orchestration.calls import admission, masking, settlement
 from orchestration.models import ToolCall, ToolCallPayload
 from orchestration.models.calls import LIVE, CallStatus
 from registry.contracts import Contract
@@ -54,6 +54,7 @@ def _close(still: QuerySet[ToolCall], call_id: UUID) -> bool:
             return False
         for name, value in fields.items():
             setattr(call, name, value)
+        masking.forget(call.id)
         if written is not None:
             _settle_from(call, written)
         else:

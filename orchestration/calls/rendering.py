@@ -20,6 +20,7 @@ def render(call: ToolCall) -> dict[str, Any]:
             "explanation": call.explanation,
         },
         "enforcement": call.enforcement,
+        "masked": call.masked,
     }
 
 

@@ -10,7 +10,7 @@ from kernel.actor import acting
 from governance import approvals
 from governance.models import Approval
 from governance.models.approvals import ApprovalStatus
-from orchestration.calls import admission, questions, settlement
+from orchestration.calls import admission, masking, questions, settlement
 from orchestration.calls.case import Admitted, Case, Decision
 from orchestration.calls.consideration import consider
 from orchestration.calls.execution import execute
@@ -76,7 +76,7 @@ def readmit(call: ToolCall, approval: Approval) -> Admitted:
 def _case(call: ToolCall) -> Case:
     request = CallRequest(
         tool=call.tool_name,
-        arguments=call.payload.arguments,
+        arguments=masking.real(call.payload),
         actor=call.agent.actor,
         agent=call.agent,
         version=call.version,
@@ -153,6 +153,7 @@ def _end(call: ToolCall, approval: Approval) -> None:
             return
         for name, value in fields.items():
             setattr(call, name, value)
+        masking.forget(call.id)
         if rejected:
             admission.audit_refusal(call)
         else:

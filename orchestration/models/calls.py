@@ -125,6 +125,15 @@ class ToolCallPayload(models.Model):
     arguments = models.JSONField()
     result = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    sealed = models.TextField(
+        default="", help_text="The real arguments of a call that waits, encrypted."
+    )
+    sealed_key = models.CharField(max_length=16, default="")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["sealed_key"], condition=~Q(sealed_key=""), name="payload_sealed")
+        ]
 
     def __str__(self) -> str:
         return str(self.call_id)
