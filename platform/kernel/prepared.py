@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.models import AutoField, Expression, Field, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
 from django.db.models.sql import UpdateQuery
@@ -57,8 +57,10 @@ class _Text:
     parameters: tuple[Any, ...]
 
     def filled(self, values: Mapping[str, Any]) -> list[Any]:
+        # Not the proxy: it looks up the thread's connection at every touch.
+        own = connections[DEFAULT_DB_ALIAS]
         return [
-            each.field.get_db_prep_save(values[each.name], connection)
+            each.field.get_db_prep_save(values[each.name], own)
             if isinstance(each, _Place)
             else each
             for each in self.parameters
@@ -68,8 +70,14 @@ class _Text:
 class Select(Generic[Row]):
     """A query built once. `rows` makes the same instances or tuples that the queryset would."""
 
-    def __init__(self, build: Callable[[], QuerySet[Any, Row]]) -> None:
-        self._build = build
+    def __init__(
+        self,
+        build: Callable[[], QuerySet[Any, Row]],
+        samples: Mapping[str, tuple[Any, "Field[Any, Any]"]] = _NOTHING,
+    ) -> None:
+        """`samples`: for a condition that takes no slot, the value that it was built with stands
+        for the slot of that name. It must be one that nothing else in the query has."""
+        self._build, self._samples = build, samples
         self._compiled: dict[str, tuple[_Text, _Reader]] = {}
 
     def rows(self, **values: Any) -> list[Row]:
@@ -83,7 +91,12 @@ class Select(Generic[Row]):
         found = self._build()
         compiler = found.query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
-        compiled = _Text(sql, tuple(parameters)), _Reader.of(compiler, found)
+        places = {
+            field.get_db_prep_save(value, connection): _Place(name, field)
+            for name, (value, field) in self._samples.items()
+        }
+        slots = tuple(places.get(each, each) if places else each for each in parameters)
+        compiled = _Text(sql, slots), _Reader.of(compiler, found)
         self._compiled[connection.vendor] = compiled
         return compiled
 
@@ -165,10 +178,10 @@ class Insert(Generic[One]):
 
     def run(self, *made: One) -> int:
         """Write these rows; returns how many are new."""
-        fields = self._fields
+        fields, own = self._fields, connections[DEFAULT_DB_ALIAS]
         sql = self._compiled.get((connection.vendor, len(made))) or self._compile(len(made))
         parameters = [
-            field.get_db_prep_save(field.pre_save(each, True), connection)
+            field.get_db_prep_save(field.pre_save(each, True), own)
             for each in made
             for field in fields
         ]
@@ -188,47 +201,49 @@ class Insert(Generic[One]):
         return sql
 
 
-def _keeps_plans() -> bool:
+def _keeps_plans(own: Any) -> bool:
     """Whether to go to the server's prepared statements, past Django's cursor; not while somebody
     watches the statements or stands in their way."""
-    plain = not connection.execute_wrappers and not connection.queries_logged
-    return plain and connection.vendor == "postgresql" and settings.DATABASE_PREPARED
+    plain = not own.execute_wrappers and not own.queries_logged
+    return plain and own.vendor == "postgresql" and bool(settings.DATABASE_PREPARED)
 
 
 def _fetched(sql: str, parameters: Sequence[Any]) -> list[Any]:
-    if not _keeps_plans():
-        with connection.cursor() as cursor:
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    if not _keeps_plans(own):
+        with own.cursor() as cursor:
             cursor.execute(sql, parameters)
             found: list[Any] = cursor.fetchall()
             return found
     try:
-        found = _sent(sql, parameters).fetchall()
+        found = _sent(own, sql, parameters).fetchall()
     except OperationalError:
-        if connection.in_atomic_block or not _is_broken():
+        if own.in_atomic_block or not _is_broken(own):
             raise
         # The server was restarted since the last request: a question can be asked again.
-        connection.close()
-        found = _sent(sql, parameters).fetchall()
+        own.close()
+        found = _sent(own, sql, parameters).fetchall()
     # It was just used, so Django needn't try it before the request's next statement.
-    connection.health_check_done = True  # type: ignore[attr-defined]
+    own.health_check_done = True
     return found
 
 
 def _run(sql: str, parameters: Sequence[Any]) -> int:
-    if not _keeps_plans():
-        with connection.cursor() as cursor:
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    if not _keeps_plans(own):
+        with own.cursor() as cursor:
             cursor.execute(sql, parameters)
             return max(int(cursor.rowcount), 0)
-    connection.close_if_health_check_failed()
-    return max(_sent(sql, parameters).rowcount, 0)
+    own.close_if_health_check_failed()
+    return max(_sent(own, sql, parameters).rowcount, 0)
 
 
-def _sent(sql: str, parameters: Sequence[Any]) -> "psycopg.Cursor[Any]":
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
+def _sent(own: Any, sql: str, parameters: Sequence[Any]) -> "psycopg.Cursor[Any]":
+    own.ensure_connection()
+    own.validate_no_broken_transaction()
+    with own.wrap_database_errors:
+        return psycopg.Cursor(own.connection).execute(sql, parameters, prepare=True)
 
 
-def _is_broken() -> bool:
-    return connection.connection is None or connection.connection.closed
+def _is_broken(own: Any) -> bool:
+    return own.connection is None or own.connection.closed

@@ -29,7 +29,8 @@ class VisibleQuerySet(models.QuerySet[Any]):
             return self.none()
         rows = self.filter(self._condition(actor, action))
         # Only a join can repeat a row, and DISTINCT would sort a whole table of happenings.
-        return rows.distinct() if len(rows.query.alias_map) > 1 else rows
+        tables = sum(1 for uses in rows.query.alias_refcount.values() if uses)
+        return rows.distinct() if tables > 1 else rows
 
     def _condition(self, actor: Actor, action: str) -> Q:
         visibility = getattr(self.model, "visibility", team_visibility)
