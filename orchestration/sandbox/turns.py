@@ -34,8 +34,11 @@ class Ticket:
         """How many are before this one."""
         names = _waiting(self.folder)
         rank = names.index(self.name) if self.name in names else 0
+        if not rank:
+            return 0
         # Whoever died waiting must not keep the others back; each looks at the one before it.
-        return rank - 1 if rank and _removed_if_dead(self.folder, names[rank - 1]) else rank
+        with _locked(self.folder):
+            return rank - _removed_if_dead(self.folder, names[rank - 1])
 
     def served(self) -> None:
         with _locked(self.folder):
@@ -57,6 +60,8 @@ def ticket(config: SandboxConfig, party: str) -> Iterator[Ticket]:
     folder = _folder(config)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
+        for name in _waiting(folder):
+            _removed_if_dead(folder, name)
         name = _next_name(folder, party)
         fd = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -86,18 +91,17 @@ def _waiting(folder: Path) -> list[str]:
 
 
 def _removed_if_dead(folder: Path, name: str) -> bool:
-    with _locked(folder):
-        try:
-            fd = os.open(folder / name, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / name).unlink(missing_ok=True)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(fd)
+    try:
+        fd = os.open(folder / name, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / name).unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
     return True
 
 
