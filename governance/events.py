@@ -3,7 +3,23 @@
 from collections.abc import Iterator
 
 _VERBS: dict[str, tuple[str, ...]] = {
-    "tool": ("created", "changed", "deleted", "published", "deprecated"),
+    "tool": (
+        "created",
+        "changed",
+        "deleted",
+        "published",
+        "deprecated",
+        "undeprecated",
+        "sunset_set",
+        "removed",
+        "restored",
+        "version_retired",
+        "version_reinstated",
+        "quarantined",
+        "released",
+    ),
+    "tool_alias": ("moved", "removed"),
+    "version_pin": ("set", "removed"),
     "tool_call": (
         "succeeded",
         "failed",
@@ -27,6 +43,9 @@ _VERBS: dict[str, tuple[str, ...]] = {
     ),
     "tool_report": ("filed", "answered", "taken_up", "closed"),
     "agent": ("created", "changed", "deleted", "suspended", "resumed"),
+    "upstreamserver": ("created", "changed", "deleted"),
+    "upstream": ("tested",),
+    "upstream_tool": ("changed", "gone", "accepted", "rejected"),
     "permission": ("created", "changed", "deleted"),
     "credential": ("issued", "revoked", "used_invalid"),
     "grant": ("given", "changed", "revoked", "ended", "deleted"),
