@@ -79,7 +79,9 @@ def check(tool: Tool) -> Publication:
     faults = validation.faults(document)
     live = tool.live_version
     differences: tuple[Difference, ...] = ()
-    required = existing = refusal = None
+    required: Version | None = None
+    existing: ToolVersion | None = None
+    refusal: Problem | None = None
     if faults:
         refusal = Invalid(f"Tool {tool.name!r} can't be published.", errors=faults)
     else:

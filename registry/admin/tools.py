@@ -5,14 +5,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from kernel.actor import actor_of
-from kernel.admin import DefinitionAdmin, HappeningAdmin
+from kernel.admin import DefinitionAdmin
 from kernel.problems import Problem
 from unfold.decorators import action, display
 
 from registry import publishing
 from registry.admin.proposing import Proposing
 from registry.forms import ToolForm
-from registry.models import Permission, Tool, ToolVersion
+from registry.models import Permission, Tool
 
 PUBLISH_BUTTON = "registry_tool_save_and_publish"
 
@@ -97,14 +97,6 @@ def _publish(request: HttpRequest, tool: Tool) -> None:
         messages.error(request, f"{problem.detail} {faults}")
     else:
         messages.success(request, f"{tool.name} {version.version} is live.")
-
-
-@admin.register(ToolVersion)
-class ToolVersionAdmin(HappeningAdmin):
-    list_display = ("tool", "version", "published_at", "published_by", "checksum")
-    list_filter = ("tool",)
-    list_select_related = ("tool",)
-    search_fields = ("tool__name", "version")
 
 
 @admin.register(Permission)

@@ -5,6 +5,7 @@ from registry.models.search import ToolEntry
 from registry.models.secrets import Secret, SecretGrant, SecretValue
 from registry.models.tools import Permission, Tool, ToolVersion
 from registry.models.upstreams import UpstreamServer, UpstreamTool
+from registry.models.versions import ToolAlias, VersionPin
 
 __all__ = [
     "Agent",
@@ -15,6 +16,7 @@ __all__ = [
     "SecretValue",
     "Team",
     "Tool",
+    "ToolAlias",
     "ToolEntry",
     "ToolProposal",
     "ToolReport",
@@ -22,4 +24,5 @@ __all__ = [
     "UpstreamServer",
     "UpstreamTool",
     "User",
+    "VersionPin",
 ]

@@ -125,11 +125,17 @@ class Tool(models.Model):
         related_name="+",
     )
     deprecated = models.BooleanField(default=False)
+    deprecated_at = models.DateTimeField(null=True, blank=True, editable=False)
     deprecation_message = models.TextField(blank=True)
     replacement = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaces"
     )
     sunset_at = models.DateTimeField(null=True, blank=True)
+    retired = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Versions on their way out: [{versions: 1.x, message: …, sunset_at: …}].",
+    )
     removed_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Since when it isn't listed any more."
     )
@@ -175,6 +181,9 @@ class ToolVersion(PublishedVersion):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["tool", "sort_key"], name="tool_version_unique")
         ]
+
+    selected_by: str = ""
+    """What a caller or a pin asked for, where this came of it; the live version has none."""
 
     def __str__(self) -> str:
         return f"{self.contract.get('name')} {self.version}"

@@ -21,6 +21,7 @@ from governance import approvals, budgets, grants, rates
 from observability import rollups
 from observability.models import DirtyHour
 from orchestration.models import IdempotencyKey
+from registry import bindings
 from registry.models import Agent, Team, Tool, User
 from tests import factories
 from tests.architecture.source import APPS
@@ -32,7 +33,7 @@ DENY = {"name": "no", "message": "Not today", "deny": True}
 DEFINITIONS = {
     "registry.User", "registry.Team", "registry.Agent", "registry.Permission", "registry.Tool",
     "governance.Policy", "governance.Budget", "governance.Grant",
-    "context.Project", "orchestration.Workflow",
+    "context.Project", "orchestration.Workflow", "registry.ToolAlias", "registry.VersionPin",
 }  # fmt: skip
 
 WITHOUT_ADMIN: dict[str, str] = {}
@@ -69,6 +70,8 @@ def test_definitions_keep_history_and_nothing_else_does() -> None:
 def house(team: Team, alice: User, rita: User, agent: Agent) -> None:
     """Rows of every kind that belong to alice's team, none of them shared."""
     tool = factories.make_tool("private", team=team, is_shared=False)
+    bindings.point(tool, "stable", "1.0")
+    bindings.pin(agent, tool, "stable")
     factories.make_key(agent)
     grants.give(agent, factories.make_permission("code_execution").name, by=alice.actor, reason="t")
     scene = scenes.gate(team, alice)
