@@ -1,5 +1,6 @@
 """Admission: the first of a call's transactions. The row is written here, also on "no"."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,12 +8,15 @@ from django.db import transaction
 from kernel import clock, crash, ids, prepared
 from kernel.problems import Problem
 
-from governance import audit, budgets
+from governance import audit, budgets, rates
+from governance.budgets import Held
+from governance.rates import Rate
 from orchestration.calls import bounds, idempotency, masking, questions
 from orchestration.calls.case import Admitted, Case, Decision
 from orchestration.calls.consideration import consider
 from orchestration.calls.outcomes import No, Parked, Refused
 from orchestration.calls.request import CallRequest
+from orchestration.calls.retries import Rule
 from orchestration.models import ToolCall, ToolCallPayload, WorkflowRun
 from orchestration.models.calls import LIVE, CallStatus
 from registry import publishing
@@ -164,29 +168,48 @@ def park(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Deci
 
 
 def reserve(call: ToolCall, case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
-    """Hold the price of the call: the last statement of admission, because it locks the accounts.
+    """Count the call and hold its price: the last of admission, because it locks.
 
-    Where a budget is spent, the row becomes a refusal in the same transaction.
+    Where a rate or a budget is used up, the row becomes a refusal in the same transaction.
     """
-    if not case.contract.cost_micros:
-        return call, decision
-    seconds = float((decision.clamped.limits if decision.clamped else {}).get("timeout", 30))
     try:
-        # Where it raises, it has held nothing.
-        held = budgets.reserve(
-            team_id=call.team_id,
-            agent_id=case.request.agent.id,
-            amount_micros=case.contract.cost_micros,
-            subject_kind="tool_call",
-            subject_id=call.id,
-            expires_at=case.at + timedelta(seconds=seconds) + SLACK,
-            at=case.at,
-        )
-    except budgets.Exhausted as error:
-        no = No("budget_exhausted", str(error), extra=error.extra)
+        counted = tuple(_rates(call, case, decision))
+        if not counted:
+            return call, replace(decision, held=_held(call, case, decision))
+        # What a budget refuses isn't counted.
+        with transaction.atomic():
+            rates.take(counted, case.at)
+            return call, replace(decision, held=_held(call, case, decision))
+    except (rates.Limited, budgets.Exhausted) as error:
+        no = No(error.reason, str(error), extra=error.extra)
         refuse(call, no)
         return call, replace(decision, no=no)
-    return call, replace(decision, held=held)
+
+
+def _rates(call: ToolCall, case: Case, decision: Decision) -> Iterator[Rate]:
+    """The buckets that the call is counted in: its tool's, and those of policy."""
+    of_tool = case.contract.said("rate_limit")
+    of_policy = decision.verdict.limits.get("calls_per_period", ())
+    if of_tool or of_policy:
+        agent = case.request.agent
+        party = rates.Party(agent.id, agent.name, call.team_id, call.tool_name)
+        yield from rates.of_tool(of_tool, party)
+        yield from rates.of_policy(of_policy if isinstance(of_policy, tuple) else (), party)
+
+
+def _held(call: ToolCall, case: Case, decision: Decision) -> tuple[Held, ...]:
+    """What is held for the call. Raises budgets.Exhausted, and then nothing is."""
+    limits = decision.clamped.limits if decision.clamped else case.contract.limits
+    seconds = Rule.of(case.contract).seconds(float(limits["timeout"]))
+    return budgets.reserve(
+        team_id=call.team_id,
+        agent_id=case.request.agent.id,
+        amount_micros=case.contract.cost_micros,
+        subject_kind="tool_call",
+        subject_id=call.id,
+        expires_at=case.at + timedelta(seconds=seconds) + SLACK,
+        at=case.at,
+    )
 
 
 def refuse(call: ToolCall, no: No) -> None:

@@ -134,9 +134,9 @@ def record(passage: Passage, result: Result, case: Case) -> None:
         _count(passage.tool_id, passage.settings, case, result)
 
 
-def let_go(passage: Passage) -> None:
+def let_go(passage: Passage | None) -> None:
     """A probe that wasn't executed decides nothing: the next call may be one."""
-    if passage.probe:
+    if passage is not None and passage.probe:
         CircuitBreaker.objects.filter(tool_id=passage.tool_id).update(probing_until=None)
 
 

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from kernel import canonical, clock
 
-from orchestration.calls.case import Case, Decision
-from orchestration.calls.references import LARGE
+from orchestration.calls.case import Admitted, Case, Decision
 from orchestration.models import CachedResult
 
 DEFAULT_SECONDS = 300
@@ -38,16 +37,17 @@ def found(case: Case, decision: Decision) -> CachedResult | None:
     return row
 
 
-def keep(case: Case, decision: Decision, *, call_id: object, result: object, size: int) -> None:
+def keep(admitted: Admitted, result: object) -> None:
     """Keep the result of a call that succeeded, if it may be kept. Part of its settlement."""
-    if not case.contract.said("pure") or size > LARGE or _is_confidential(decision):
+    case, decision = admitted.case, admitted.decision
+    if not case.contract.said("pure") or _is_confidential(decision):
         return
     now = clock.now()
     row = CachedResult(
         key=key(case, decision),
         tool_version=case.version,
         team_id=case.team_id,
-        call_id=call_id,
+        call_id=admitted.call.id,
         result=result,
         created_at=now,
         expires_at=now + timedelta(seconds=case.contract.said("cache_seconds") or DEFAULT_SECONDS),

@@ -74,3 +74,9 @@ class Admitted:
     case: Case
     decision: Decision
     resumed: bool = False
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """What it runs under, in canonical units."""
+        clamped = self.decision.clamped
+        return clamped.limits if clamped else self.case.contract.limits

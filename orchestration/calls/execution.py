@@ -2,20 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from kernel import clock, crash, prepared, schemas
 from kernel.prepared import slot
 from kernel.problems import Issue
 
-from orchestration.calls import bounds, leases, revealed, workspaces
+from orchestration.calls import bounds, breakers, cached, leases, retries, revealed, workspaces
 from orchestration.calls.case import Admitted
+from orchestration.calls.retries import Rule
 from orchestration.executors import table
 from orchestration.executors.invocation import (
     ExecutorUnavailable,
     Invocation,
     Result,
     failed,
+    succeeded,
 )
 from orchestration.executors.secrets import NONE, Secrets, SecretUnavailable
 from orchestration.models import ToolCall
@@ -28,38 +31,60 @@ PROMPT = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Executed:
-    """An admitted call and what came of it. With `unavailable` nothing was executed."""
+    """An admitted call and what came of it. With `unavailable` or `cached_from` nothing was
+    executed."""
 
     admitted: Admitted
     result: Result
     unavailable: str = ""
+    attempts: int = 1
+    cached_from: UUID | None = None
 
 
 def execute(admitted: Admitted) -> Executed:
-    """Run the executor, once.
+    """Run the executor: once, or as often as an idempotent tool's contract says.
 
     1. mark the call as running: whoever doesn't hold its token any more runs nothing;
-    2. prepare the workspace, and run, with the lease renewed meanwhile;
-    3. an executor's bug is a failure with a recorded error, never a stuck row;
-    4. whatever came back is kept free of the secrets that the executor was given.
+    2. give a pure tool's result again where it is still fresh;
+    3. else run, with the lease renewed meanwhile.
     """
     if not _start(admitted):
         return Executed(admitted, failed("lost", "The call was given up before it began."))
     crash.point("call.running")
+    known = cached.found(admitted.case, admitted.decision)
+    if known is not None:
+        return Executed(admitted, succeeded(known.result), cached_from=known.call_id)
     with leases.renewed(admitted.call.id, admitted.token):
-        secrets = NONE
-        try:
-            secrets = revealed.of(admitted)
-            result = _run(admitted, secrets)
-        except (ExecutorUnavailable, SecretUnavailable) as error:
-            told = secrets.scrub(str(error))
-            return Executed(admitted, failed("unavailable", told), unavailable=told)
-        except Exception as error:
-            log.exception("calls.executor_failed", call=str(admitted.call.id))
-            result = failed("executor_error", f"{type(error).__name__}: {error}")
-        result = revealed.scrubbed(result, secrets)
+        executed = _executed(admitted)
     crash.point("call.executed")
-    return Executed(admitted, result)
+    return executed
+
+
+def _executed(admitted: Admitted) -> Executed:
+    """1. fetch the secrets; 2. pass the circuit breaker; 3. run, and again where that may help;
+    4. tell the breaker; 5. keep whatever came back free of the secrets."""
+    case, secrets, passage = admitted.case, NONE, None
+    try:
+        secrets = revealed.of(admitted)
+        passage = breakers.passed(case, float(admitted.limits["timeout"]))
+        tried = retries.tried(lambda: _attempt(admitted, secrets), Rule.of(case.contract))
+    except (ExecutorUnavailable, SecretUnavailable) as error:
+        breakers.let_go(passage)
+        told = secrets.scrub(str(error))
+        return Executed(admitted, failed("unavailable", told), unavailable=told)
+    breakers.record(passage, tried.result, case)
+    return Executed(admitted, revealed.scrubbed(tried.told, secrets), attempts=tried.attempts)
+
+
+def _attempt(admitted: Admitted, secrets: Secrets) -> Result:
+    """One run. An executor's bug is a failure with a recorded error, never a stuck row."""
+    try:
+        return _run(admitted, secrets)
+    except ExecutorUnavailable:
+        raise
+    except Exception as error:
+        log.exception("calls.executor_failed", call=str(admitted.call.id))
+        return failed("executor_error", f"{type(error).__name__}: {error}")
 
 
 _START = prepared.Update(
@@ -88,7 +113,7 @@ def _run(admitted: Admitted, secrets: Secrets) -> Result:
             version=case.contract.version,
             config=case.contract.executor_config,
             arguments=decision.arguments,
-            limits=decision.clamped.limits if decision.clamped else case.contract.limits,
+            limits=admitted.limits,
             environment=case.environment,
             actor=case.request.actor,
             fixed_packages=case.contract.fixed_packages,

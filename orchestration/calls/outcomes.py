@@ -46,7 +46,7 @@ class Refused(Problem):
     """The call was refused, and its row says so."""
 
     def __init__(self, call: ToolCall, no: No) -> None:
-        headers = {"Retry-After": str(RETRY_SECONDS)} if no.reason == "unavailable" else {}
+        headers = _headers(no)
         verdict = {"effect": call.effect, "explanation": call.explanation}
         extra = {"call": str(call.id), "verdict": verdict} | no.extra
         super().__init__(no.detail, errors=no.errors, extra=extra, headers=headers)
@@ -58,6 +58,12 @@ class Refused(Problem):
     def of(cls, call: ToolCall) -> "Refused":
         """The refusal that a recorded call stands for."""
         return cls(call, No(call.reason, call.detail))
+
+
+def _headers(no: No) -> dict[str, str]:
+    if "retry_after" in no.extra:
+        return {"Retry-After": str(no.extra["retry_after"])}
+    return {"Retry-After": str(RETRY_SECONDS)} if no.reason == "unavailable" else {}
 
 
 class Parked(Exception):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,20 +20,38 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def kept(call: ToolCall, content: bytes) -> dict[str, Any]:
-    """Keep the content apart, inside the call's settlement. Returns what stands in its place."""
+@dataclass(frozen=True)
+class Large:
+    """A result that is kept apart: its size in bytes, its digest, and itself, compressed."""
+
+    size: int
+    sha256: str
+    compressed: bytes
+
+
+def large(value: Any) -> Large | None:
+    """The value as it is kept apart; None where it may stay with its call.
+
+    Called before the settlement's transaction: compressing takes a while.
+    """
+    content = encoded(value)
+    if len(content) <= LARGE:
+        return None
     digest = hashlib.sha256(content).hexdigest()
+    return Large(len(content), digest, zlib.compress(content, 6))
+
+
+def keep(call: ToolCall, found: Large) -> dict[str, Any]:
+    """Keep it, as part of the call's settlement. Returns what stands in its place."""
     LargeResult.objects.create(
         call=call,
         team_id=call.team_id,
-        size=len(content),
-        sha256=digest,
-        content=zlib.compress(content, 6),
+        size=found.size,
+        sha256=found.sha256,
+        content=found.compressed,
     )
-    return {
-        "reference": {"url": url(call.id), "bytes": len(content), "sha256": digest}
-        | {"media_type": MEDIA_TYPE}
-    }
+    told = {"url": url(call.id), "bytes": found.size, "sha256": found.sha256}
+    return {"reference": told | {"media_type": MEDIA_TYPE}}
 
 
 def url(call_id: UUID) -> str:
@@ -48,10 +67,10 @@ def is_reference(result: Any) -> bool:
 
 def content(call: ToolCall) -> bytes:
     """The call's result as JSON, however it is kept."""
-    large = LargeResult.objects.filter(call=call).first()
-    if large is None:
+    found = LargeResult.objects.filter(call=call).first()
+    if found is None:
         return encoded(call.payload.result)
-    return zlib.decompress(bytes(large.content))
+    return zlib.decompress(bytes(found.content))
 
 
 def value(call: ToolCall) -> Any:

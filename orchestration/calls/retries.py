@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestration.executors.invocation import ExecutorUnavailable, Result
@@ -73,7 +73,7 @@ class Rule:
 
     def seconds(self, timeout: float) -> float:
         """How long all attempts may take together, each under its own time limit."""
-        pauses = sum(min(self.backoff * 2**n, MAX_PAUSE) for n in range(self.attempts - 1))
+        pauses: float = sum(min(self.backoff * 2**n, MAX_PAUSE) for n in range(self.attempts - 1))
         return self.attempts * timeout + pauses
 
 
@@ -87,6 +87,14 @@ class Tried:
     @property
     def attempts(self) -> int:
         return len(self.before) + 1
+
+    @property
+    def told(self) -> Result:
+        """The result, and under `before` in its enforcement what came before it."""
+        if not self.before:
+            return self.result
+        told = {"before": [dict(each) for each in self.before]}
+        return replace(self.result, enforcement={**self.result.enforcement, **told})
 
 
 def tried(

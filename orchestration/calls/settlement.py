@@ -11,11 +11,12 @@ from kernel.prepared import slot
 
 from governance import budgets
 from governance.budgets import Held, Spent
-from orchestration.calls import admission, bounds, idempotency, masking
+from orchestration.calls import admission, bounds, cached, idempotency, masking, references
 from orchestration.calls.case import Admitted
 from orchestration.calls.execution import Executed
 from orchestration.calls.masking import Shown
 from orchestration.calls.outcomes import No, Refused
+from orchestration.calls.references import Large
 from orchestration.models import ToolCall, ToolCallPayload
 from orchestration.models.calls import LIVE, CallStatus
 
@@ -71,18 +72,15 @@ def _close(executed: Executed) -> bool:
     admitted = executed.admitted
     kept = masking.shown(admitted.decision.arguments, executed.result, admitted.decision.verdict)
     fields = _fields(executed) | ({"masked": kept.counts} if kept.counts else {})
+    large = references.large(kept.result)
     with transaction.atomic(durable=True):
         if not _CLOSE.run(fields, id=admitted.call.id, token=admitted.token):
             _refuse_late(executed)
             return False
         for name, value in fields.items():
             setattr(admitted.call, name, value)
-        _keep(executed, kept)
-        if executed.unavailable:
-            budgets.release(subject_id=admitted.call.id)
-            idempotency.give_back(admitted.call.id)
-        else:
-            pay(admitted.call, held=admitted.decision.held)
+        _keep(executed, kept, large)
+        _pay(executed)
         _audit(executed, kept)
         if admitted.resumed:
             wake(admitted.call)
@@ -99,18 +97,36 @@ def _fields(executed: Executed) -> dict[str, Any]:
     if executed.unavailable:
         detail = executed.unavailable[:2_000]
         return fields | {"status": CallStatus.REFUSED, "reason": "unavailable", "detail": detail}
-    cost = executed.admitted.case.contract.cost_micros
-    return fields | {"status": CallStatus(executed.result.status), "cost_micros": cost}
+    fields |= {"status": CallStatus(executed.result.status)}
+    if executed.cached_from is not None:
+        return fields | {"cached_from": executed.cached_from}
+    if executed.attempts > 1:
+        fields |= {"attempts": executed.attempts}
+    return fields | {"cost_micros": executed.admitted.case.contract.cost_micros}
 
 
-def _keep(executed: Executed, kept: Shown) -> None:
+def _keep(executed: Executed, kept: Shown, large: Large | None) -> None:
     call, resumed = executed.admitted.call, executed.admitted.resumed
-    fields: dict[str, Any] = {"result": kept.result, "error": kept.error}
+    value = kept.result if large is None else references.keep(call, large)
+    fields: dict[str, Any] = {"result": value, "error": kept.error}
     if resumed:
         # Policy may mask more than when it was parked, and the real ones are needed no more.
         fields |= {"arguments": kept.arguments, "sealed": "", "sealed_key": ""}
     _KEEP.run(fields, call=call.id)
     call.payload = ToolCallPayload(call=call, **({"arguments": kept.arguments} | fields))
+    if call.status == CallStatus.SUCCEEDED and executed.cached_from is None and large is None:
+        cached.keep(executed.admitted, executed.result.value)
+
+
+def _pay(executed: Executed) -> None:
+    """Nothing is paid for what wasn't executed."""
+    call = executed.admitted.call
+    if not executed.unavailable and executed.cached_from is None:
+        pay(call, held=executed.admitted.decision.held)
+        return
+    budgets.release(subject_id=call.id)
+    if executed.unavailable:
+        idempotency.give_back(call.id)
 
 
 def pay(
