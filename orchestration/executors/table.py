@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orchestration.executors import command, context, git, http, python, sql
+from orchestration.executors import command, context, git, http, mcp, python, sql
 from orchestration.executors.invocation import Invocation, Result
 
 Executor = Callable[[Invocation], Result]
@@ -12,6 +12,7 @@ EXECUTORS: dict[str, Executor] = {
     "command": command.execute,
     "git": git.execute,
     "http": http.execute,
+    "mcp": mcp.execute,
     "sql": sql.execute,
     "context": context.execute,
 }
