@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 
 from orchestration.executors import postgres, sqlite, statements
 from orchestration.executors.invocation import Invocation, Result, failed, timed_out
+from orchestration.executors.secrets import PLACEHOLDER, Secrets
 from orchestration.executors.statements import Query, QueryFailed, QueryTimedOut
 
 ROWS = 1_000
@@ -18,10 +20,15 @@ def execute(invocation: Invocation) -> Result:
     truncated, statement}`.
 
     The database is named by `config.database` (one name, or one per environment), else by
-    `arguments.database`; its address is the operator's, never an argument's. Anything but reading
-    takes `mode: write` in the arguments, and neither a tool nor a verdict that says `read`.
+    `arguments.database`, and its address is the operator's; or `config.dsn` (one, or one per
+    environment) is a PostgreSQL address with the password as a secret. No argument is an address.
+    Anything but reading takes `mode: write` in the arguments, and neither a tool nor a verdict that
+    says `read`. Raises SecretUnavailable.
     """
-    address = _address(invocation)
+    try:
+        address = _address(invocation)
+    except QueryFailed as error:
+        return failed(error.reason, str(error))
     if address is None:
         return failed("unknown_database", _unknown(invocation))
     dialect = "sqlite" if address.startswith("sqlite:") else "postgres"
@@ -43,9 +50,12 @@ def execute(invocation: Invocation) -> Result:
         rows=min(int(invocation.limits.get("rows", ROWS)), _rows(invocation.config)),
         bytes=int(invocation.limits["output"]),
     )
-    run = sqlite.run if dialect == "sqlite" else postgres.run
     try:
-        return Result("succeeded", run(address, query) | {"statement": kind})
+        if dialect == "sqlite":
+            found = sqlite.run(address, query)
+        else:
+            found = postgres.run(invocation.tool, address, query)
+        return Result("succeeded", found | {"statement": kind})
     except QueryTimedOut:
         return timed_out(f"The statement took longer than {query.seconds:g} s.")
     except QueryFailed as error:
@@ -65,17 +75,37 @@ def _rows(config: Mapping[str, Any]) -> int:
 def _name(invocation: Invocation) -> str:
     asked = invocation.arguments.get("database", "")
     named = invocation.config.get("database", asked)
-    return str(named.get(invocation.environment, "") if isinstance(named, Mapping) else named)
+    return _of_environment(named, invocation.environment)
+
+
+def _of_environment(said: Any, environment: str) -> str:
+    return str(said.get(environment, "") if isinstance(said, Mapping) else said)
 
 
 def _address(invocation: Invocation) -> str | None:
-    """The address behind the name: the operator's setting, or a SQLite file in the home."""
+    """The tool's own, filled at this last moment; else what is behind the name: the operator's
+    setting, or a SQLite file in the home."""
+    if invocation.config.get("dsn"):
+        dsn = _of_environment(invocation.config["dsn"], invocation.environment)
+        return postgres.address_of(_filled(dsn, invocation.secrets))
     name = _name(invocation)
     configured: Mapping[str, str] = getattr(settings, "TOOL_DATABASES", {})
     if name in configured:
         return configured[name]
-    path = settings.VAR / "databases" / f"{name}.sqlite3"
-    return f"sqlite:{path}" if name.isidentifier() and path.is_file() else None
+    folder = settings.VAR / "databases"
+    path = folder / f"{name}.sqlite3"
+    if not name.isidentifier() or not path.is_file():
+        return None
+    # A link out of the folder leads to a file that nobody meant to offer.
+    within = path.resolve().is_relative_to(folder.resolve())
+    return f"sqlite:{path.resolve()}" if within else None
+
+
+def _filled(dsn: str, secrets: Secrets) -> str:
+    """The address with its secrets; within a longer text they are quoted as parts of a URL."""
+    if PLACEHOLDER.fullmatch(dsn):
+        return str(secrets.fill(dsn))
+    return PLACEHOLDER.sub(lambda found: quote(secrets.fill(found[0]), safe=""), dsn)
 
 
 def _unknown(invocation: Invocation) -> str:

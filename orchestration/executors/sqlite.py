@@ -1,5 +1,6 @@
 """SQLite for tools: opened read-only by URI, with an authorizer and a clock inside the engine."""
 
+import json
 import sqlite3
 import time
 from typing import Any
@@ -54,8 +55,18 @@ def _bound(connection: sqlite3.Connection, query: Query, until: float) -> None:
     connection.set_authorizer(allowed)
 
 
+def _parameters(given: Any) -> Any:
+    if isinstance(given, dict):
+        return {name: _adapted(value) for name, value in given.items()}
+    return tuple(_adapted(value) for value in given)
+
+
+def _adapted(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
 def _answer(connection: sqlite3.Connection, query: Query) -> dict[str, Any]:
-    parameters = query.parameters if isinstance(query.parameters, dict) else tuple(query.parameters)
+    parameters = _parameters(query.parameters)
     if not query.may_write:
         cursor = connection.execute(query.text, parameters)
         return answer([column[0] for column in cursor.description or ()], cursor, query)
