@@ -4,7 +4,6 @@ Reads only. It runs before the part of admission that locks.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from kernel import schemas
@@ -15,10 +14,10 @@ from context.models import Project
 from governance import grants, judging, policies
 from governance.facts import Facts
 from governance.verdicts import Verdict
-from orchestration.calls import bounds, limits, masking
+from orchestration.calls import bounds, breakers, limits, masking
 from orchestration.calls.case import Case, Decision
 from orchestration.calls.outcomes import No
-from registry import publishing
+from registry import notices
 from registry.models.agents import Environment
 
 SEVERAL = 5
@@ -37,6 +36,7 @@ def consider(case: Case, *, approval: Mapping[str, Any] | None = None) -> Decisi
     verdict: Verdict | None = None
     try:
         _guard(case)
+        breakers.check(case)
         arguments = fitting(arguments, case.contract.parameters)
         project, arguments = _located(case, arguments)
         verdict = judging.judge(facts(case, arguments, approval), policies.enforced())
@@ -60,8 +60,9 @@ def _guard(case: Case) -> None:
     request, agent = case.request, case.request.agent
     if not agent.is_active:
         raise No("suspended", f"Agent {agent.name} is suspended. Ask its team, {agent.team.name}.")
-    if _sunset(case, case.at):
-        raise No("tool_sunset", _farewell(case))
+    notice = notices.of(case.version)
+    if notice is not None and notice.has_ended(case.at):
+        raise No("tool_sunset", notice.farewell, extra=notice.extra())
     if request.objection:
         raise No("denied_by_policy", request.objection)
     if case.environment not in Environment.values:
@@ -84,17 +85,6 @@ def _guard(case: Case) -> None:
             f"Tool {case.contract.name} {case.contract.version} is offered in "
             f"{' and '.join(offered)} only, and this call is for {case.environment}.",
         )
-
-
-def _sunset(case: Case, at: datetime) -> bool:
-    own = case.contract.sunset_at
-    return publishing.is_sunset(case.version.tool, at) or (own is not None and own <= at)
-
-
-def _farewell(case: Case) -> str:
-    replacement = case.version.tool.replacement
-    then = f"Use {replacement.name} instead." if replacement else "Ask its owner what to use."
-    return f"Tool {case.contract.name} {case.contract.version} isn't offered any more. {then}"
 
 
 def fitting(arguments: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
