@@ -209,7 +209,7 @@ def differences(row: UpstreamTool) -> list[dict[str, Any]]:
     """Where the seen definition differs from the approved one: `{pointer, before, after}`, bounded
     in number and length, because a server wrote it."""
     before, after = _told_parts(row.approved or {}), _told_parts(row.seen)
-    found = []
+    found: list[dict[str, Any]] = []
     for place, one, other in _walk(before, after, []):
         if len(found) == MAX_DIFFERENCES:
             found.append({"pointer": "", "before": "…", "after": "more than can be shown here"})

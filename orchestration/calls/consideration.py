@@ -17,7 +17,7 @@ from governance.verdicts import Verdict
 from orchestration.calls import bounds, breakers, limits, masking
 from orchestration.calls.case import Case, Decision
 from orchestration.calls.outcomes import No
-from registry import notices
+from registry import drift, notices
 from registry.models.agents import Environment
 
 SEVERAL = 5
@@ -63,6 +63,8 @@ def _guard(case: Case) -> None:
     notice = notices.of(case.version)
     if notice is not None and notice.has_ended(case.at):
         raise No("tool_sunset", notice.farewell, extra=notice.extra())
+    if case.version.tool.quarantined_at is not None:
+        raise _quarantined(case)
     if request.objection:
         raise No("denied_by_policy", request.objection)
     if case.environment not in Environment.values:
@@ -85,6 +87,16 @@ def _guard(case: Case) -> None:
             f"Tool {case.contract.name} {case.contract.version} is offered in "
             f"{' and '.join(offered)} only, and this call is for {case.environment}.",
         )
+
+
+def _quarantined(case: Case) -> No:
+    tool = case.version.tool
+    return No(
+        "quarantined",
+        f"{tool.quarantine_reason} Calls are refused until a person has accepted what changed. "
+        f"Ask its owner, team {case.contract.document['owner']}.",
+        extra={"diff": drift.diff_of(tool)},
+    )
 
 
 def fitting(arguments: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
