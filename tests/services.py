@@ -129,10 +129,11 @@ def folder(prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
+def postgresql(*, durable: bool = False, **more: str) -> Iterator[str]:
     """A PostgreSQL of one's own; its `postgres://` address. Raises Missing.
 
-    PostgreSQL refuses to run as root, so that root runs it as an unprivileged user.
+    It forgets what it did when it is killed, unless it is `durable`; `more` are settings of its
+    configuration. PostgreSQL refuses to run as root, so that root runs it as an unprivileged user.
     """
     programs = find("postgresql").parent
     with folder("postgresql") as home:
@@ -146,7 +147,8 @@ def postgresql() -> Iterator[str]:
         initdb = [programs / "initdb", "-D", data, "-U", "gatehouse", "-A", "scram-sha-256"]
         initdb += ["--pwfile", str(secret), "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, user=owner, cwd=home)
-        quick = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        quick = [] if durable else ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        quick += [f"{name}={value}" for name, value in more.items()]
         quick += [f"unix_socket_directories={home}", "listen_addresses=127.0.0.1"]
         options = [word for setting in quick for word in ("-c", setting)]
         process = subprocess.Popen(
