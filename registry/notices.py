@@ -43,6 +43,17 @@ class Notice:
         told = f" {self.message.strip()}" if self.message.strip() else ""
         return f"Deprecated: {self.name} {self.version} is deprecated{until}. {self.advice}{told}"
 
+    @property
+    def farewell(self) -> str:
+        """What a caller is told once it is over."""
+        told = f" {self.message.strip()}" if self.message.strip() else ""
+        return f"Tool {self.name} {self.version} isn't offered any more. {self.advice}{told}"
+
+    def extra(self) -> dict[str, Any]:
+        """The members of the problem document of a call that came too late."""
+        ended = self.sunset_at.isoformat() if self.sunset_at else None
+        return {"replacement": self.replacement, "sunset_at": ended}
+
     def headers(self) -> dict[str, str]:
         found = {"Deprecation": f"@{int(self.since.timestamp())}"}
         if self.sunset_at is not None:

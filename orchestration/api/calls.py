@@ -1,7 +1,6 @@
 """The REST doors of tool calls."""
 
 import hashlib
-from email.utils import format_datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from orchestration.api import bodies
 from orchestration.api.bodies import Strict
 from orchestration.calls import binding, references, rendering
 from orchestration.models import ToolCall
+from registry import notices
 from registry.authentication import Caller
 
 WAIT = "X-Gatehouse-Wait"
@@ -54,7 +54,7 @@ class CallBody(Strict):
     """What a call is asked with."""
 
     arguments = Arguments(default=dict)
-    version = serializers.CharField(required=False, allow_null=True, max_length=20)
+    version = serializers.CharField(required=False, allow_null=True, max_length=64)
     run = serializers.UUIDField(required=False, allow_null=True)
     idempotency_key = serializers.CharField(required=False, allow_null=True, max_length=MAX_KEY)
     environment = serializers.CharField(required=False, allow_null=True, max_length=20)
@@ -122,22 +122,9 @@ def _key(request: Request) -> str | None:
 
 def _answer(call: ToolCall) -> Response:
     status = 200 if rendering.has_ended(call) else 202
-    headers = {"Location": rendering.url(call)} | _lifecycle(call)
-    return Response(calls.render(call), status=status, headers=headers)
-
-
-def _lifecycle(call: ToolCall) -> dict[str, str]:
-    """`Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to go instead."""
-    tool, version = call.tool_version.tool, call.tool_version
-    headers = {}
-    if tool.deprecated or version.contract.get("deprecated"):
-        headers["Deprecation"] = f"@{int(version.published_at.timestamp())}"
-        if tool.replacement is not None:
-            place = f"/api/v1/tools/{tool.replacement.name}/"
-            headers["Link"] = f'<{place}>; rel="successor-version"'
-    if tool.sunset_at is not None:
-        headers["Sunset"] = format_datetime(tool.sunset_at, usegmt=True)
-    return headers
+    headers = {"Location": rendering.url(call)} | notices.headers(call.tool_version)
+    body = calls.render(call) | {"warnings": notices.warnings(call.tool_version)}
+    return Response(body, status=status, headers=headers)
 
 
 class CallList(Door):

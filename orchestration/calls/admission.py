@@ -55,13 +55,18 @@ def admit(request: CallRequest) -> Admitted:
 
 
 def _open(request: CallRequest) -> Case:
+    agent_id = request.agent.id
     try:
-        version = publishing.resolve(request.tool, request.version, request.actor)
+        version = publishing.resolve(
+            request.tool, request.version, request.actor, agent_id=agent_id
+        )
+    except publishing.OutsidePin as error:
+        version, request = error.version, replace(request, objection=error.detail)
     except publishing.UnknownTool:
         # No row: a stranger must not fill the table with names that don't exist.
         audit.record_seldom(
             "tool_call.unknown_tool",
-            key=str(request.agent.id),
+            key=str(agent_id),
             target_kind="tool",
             target_name=request.tool,
             team_id=request.agent.team_id,
@@ -112,6 +117,7 @@ def _row(case: Case, decision: Decision) -> ToolCall:
         tool_version=case.version,
         tool_name=case.contract.name,
         version=case.contract.version,
+        selector=case.version.selected_by[:64],
         agent=request.agent,
         agent_name=request.agent.name,
         team_id=case.team_id,
