@@ -44,6 +44,7 @@ class Conversation:
     truncated: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     launcher_killed: bool = False
+    began: bool = True
 
     def keep(self, stream: bytearray, chunk: bytes, limit: int) -> None:
         room = limit - len(self.stdout) - len(self.stderr)
@@ -90,6 +91,7 @@ def follow(launcher: Launcher, job: Job) -> Conversation:
     """Stays with a launcher that was handed `job` until that has ended; clearing away goes on."""
     try:
         talk, answer, overdue = _followed(launcher, job)
+        talk.began = bool(answer) or _acknowledged(launcher)
     finally:
         launcher.let_go()
     if not answer:
@@ -97,6 +99,15 @@ def follow(launcher: Launcher, job: Job) -> Conversation:
         talk.launcher_killed = True
     talk.report = _read_report(answer, launcher.process.returncode or 0, overdue=overdue)
     return talk
+
+
+def _acknowledged(launcher: Launcher) -> bool:
+    """Whether the launcher said, before it died, that the job begins."""
+    os.set_blocking(launcher.control, False)
+    try:
+        return os.read(launcher.control, 1) != b""
+    except OSError:
+        return False
 
 
 def _followed(launcher: Launcher, job: Job) -> tuple[Conversation, bytearray, bool]:
@@ -120,6 +131,9 @@ def _followed(launcher: Launcher, job: Job) -> tuple[Conversation, bytearray, bo
                     del sinks[key.fd]
             if talk.truncated:
                 _stop_listening(launcher, selector, sinks)
+            if answer and launcher.result not in sinks and _said_all(answer):
+                _take_rest(talk, sinks, job.limits.output_bytes)
+                return talk, answer, False
     return talk, answer, bool(sinks)
 
 
@@ -128,6 +142,19 @@ def _take(talk: Conversation, sink: bytearray, chunk: bytes, answer: bytearray, 
         answer += chunk
     else:
         talk.keep(sink, chunk, limit)
+
+
+def _said_all(answer: bytearray) -> bool:
+    """Whether all that could write is dead: the pipes hold the rest, whoever keeps them open."""
+    return bool(marshal.loads(bytes(answer)).get("alone"))  # noqa: S302
+
+
+def _take_rest(talk: Conversation, sinks: dict[int, bytearray], limit: int) -> None:
+    for fd, sink in sinks.items():
+        os.set_blocking(fd, False)
+        with suppress(BlockingIOError):
+            while chunk := os.read(fd, CHUNK):
+                talk.keep(sink, chunk, limit)
 
 
 def _stop_listening(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from orchestration.sandbox import (
     specs,
 )
 from orchestration.sandbox.bubblewrap import Bubblewrap
+from orchestration.sandbox.cgroups import Hierarchy
 from orchestration.sandbox.config import SandboxConfig, SandboxUnavailable
 from orchestration.sandbox.conversation import Conversation, converse
 from orchestration.sandbox.job import Enforcement, Job, Outcome
@@ -26,7 +28,10 @@ from orchestration.sandbox.pool import POOL
 from orchestration.sandbox.slots import Slot
 from orchestration.sandbox.warm import Place
 
+LOOK_AGAIN_SECONDS = 5.0
 LONGEST_TEXT, ALL_TEXTS, MOST_NAMES = 100_000, 1_000_000, 1000
+
+_looked: dict[str | None, tuple[float, tuple[Hierarchy, ...]]] = {}
 
 
 def run(job: Job, *, config: SandboxConfig, party: str = "") -> Outcome:
@@ -41,7 +46,7 @@ def run(job: Job, *, config: SandboxConfig, party: str = "") -> Outcome:
     """
     check(job)
     program = bubblewrap.find()
-    hierarchies = cgroups.writable(config.cgroup_parent)
+    hierarchies = _hierarchies(config.cgroup_parent)
     enforced = enforcement(hierarchies, config=config, program=program)
     leftovers.swept_once(hierarchies, config)
     place = Place(config, program, hierarchies, enforced)
@@ -56,6 +61,16 @@ def run(job: Job, *, config: SandboxConfig, party: str = "") -> Outcome:
         # It could clear nothing away. The slot is free by now, so it can be done for it.
         leftovers.sweep(hierarchies, config)
     return ending.outcome(talk, used)
+
+
+def _hierarchies(parent: str | None) -> tuple[Hierarchy, ...]:
+    """`cgroups.writable`, looked at again after some seconds: a service's cgroups may change."""
+    until, known = _looked.get(parent, (0.0, ()))
+    if time.monotonic() < until:
+        return known
+    found = cgroups.writable(parent)
+    _looked[parent] = (time.monotonic() + LOOK_AGAIN_SECONDS, found)
+    return found
 
 
 def _cold(job: Job, place: Place, slot: Slot) -> Conversation:
@@ -82,7 +97,7 @@ def check(job: Job) -> None:
 
 
 def enforcement(
-    hierarchies: tuple[cgroups.Hierarchy, ...], *, config: SandboxConfig, program: Bubblewrap
+    hierarchies: tuple[Hierarchy, ...], *, config: SandboxConfig, program: Bubblewrap
 ) -> Enforcement:
     """What holds the limits here; raises SandboxUnavailable where that isn't enough."""
     if not seccomp.supported():

@@ -99,12 +99,18 @@ class Watch:
         self.poll.register(self.pidfd, select.POLLIN)
         self.poll.register(spec["control"], select.POLLIN)
         self.poll.register(spec["asked"], select.POLLIN)
+        self.over = {self.pidfd}
+
+    def heed(self, status: int) -> None:
+        """Takes bubblewrap's word, which comes before its own end, for the program's end."""
+        self.over.add(status)
+        self.poll.register(status, select.POLLIN)
 
     def until_over(self) -> str:
         for turn in range(1, sys.maxsize):
             left = int((self.deadline - time.monotonic()) * 1000) + 1
             events = dict(self.poll.poll(max(0, min(TICK_MS, left))))
-            if self.pidfd in events:
+            if not self.over.isdisjoint(events):
                 return "exited"
             if self.spec["asked"] in events:
                 return "orphaned"

@@ -32,6 +32,7 @@ MOST_PROFILES = 64
 # A booted sandbox takes some 25 MB; with less than this to spare none is made in advance.
 LEAST_MEMORY = 512 << 20
 TICK_SECONDS, LOOK_SECONDS = 0.02, 1.0
+SHORT_SECONDS = 0.05
 RETRY_SECONDS = 60.0
 
 
@@ -48,12 +49,15 @@ class Demand:
 
 @dataclass(frozen=True)
 class State:
-    """The pool as `doctor` shows it. `idle` is this process's, `idle_on_machine` all of a home's.
+    """The pool as `doctor` shows it.
 
-    `profiles` maps what is special about each to how many are ready; `errors` are why not.
+    `idle` is this process's, `idle_on_machine` all of a home's, `target` how many this process
+    would keep ready. `profiles` maps what is special about each to how many are ready; `errors`
+    are why not.
     """
 
     max_idle: int
+    target: int
     idle: int
     idle_on_machine: int
     profiles: dict[str, int]
@@ -85,6 +89,8 @@ class Pool:
         try:
             yield warm
         finally:
+            if wanted is not None:
+                self._refill(wanted)
             if warm is not None:
                 self._gives_up([warm])
 
@@ -126,6 +132,7 @@ class Pool:
         errors = tuple(demand.error for demand in known.values() if demand.error)
         return State(
             max_idle=config.max_idle,
+            target=sum(demand.target for demand in known.values()),
             idle=sum(ready.values()),
             idle_on_machine=locks.taken(idle_of(config)),
             profiles=ready,
@@ -159,14 +166,23 @@ class Pool:
         if demand is None:
             if len(self._demands) >= MOST_PROFILES:
                 del self._demands[min(self._demands, key=lambda one: self._demands[one].asked)]
-            self._demands[wanted] = Demand(limits, time.monotonic())
+            now = time.monotonic()
+            self._demands[wanted] = Demand(limits, now, not_before=now + SHORT_SECONDS)
         else:
             demand.limits, demand.asked = limits, time.monotonic()
             most = wanted.place.config.max_idle
             demand.target = min(demand.target + (not found), most)
+            # A short call has the processors for itself; its replacement starts when it has ended.
+            demand.not_before = max(demand.not_before, time.monotonic() + SHORT_SECONDS)
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep, name="sandbox-pool", daemon=True)
             self._thread.start()
+
+    def _refill(self, wanted: Profile) -> None:
+        with self._change:
+            if wanted in self._demands and not self._demands[wanted].error:
+                self._demands[wanted].not_before = 0.0
+            self._change.notify_all()
 
     def _gives_up(self, warm: list[Warm]) -> None:
         for each in warm:
@@ -189,7 +205,13 @@ class Pool:
             self._clear_away()
             with self._change:
                 if not self._closed and self._missing() is None:
-                    self._change.wait(TICK_SECONDS if self._leaving else LOOK_SECONDS)
+                    self._change.wait(self._pause())
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        due = [demand.not_before - now for demand in self._demands.values()]
+        soonest = min((seconds for seconds in due if seconds > 0), default=LOOK_SECONDS)
+        return min(soonest, TICK_SECONDS if self._leaving else LOOK_SECONDS)
 
     def _missing(self) -> Profile | None:
         """The profile that was asked for last among those with too few."""

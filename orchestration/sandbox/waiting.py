@@ -6,8 +6,8 @@ is warm runs the same way as what is cold, only later. The order of events:
 
 1. as `launcher.py` does, up to bubblewrap's start; 2. wait until the gate is reached, take the gate
 away and tell the platform; 3. wait for the hand-over: limits, and the slot to hold; 4. put the
-limits in force, open the gate, watch; 5. kill and reap everything, report, let go of the slot;
-6. remove the cgroups, on nobody's time.
+limits in force, open the gate, watch; 5. report, as soon as the program and all that it started are
+dead; 6. kill and reap the rest, let go of the slot, remove the cgroups, on nobody's time.
 """
 
 from __future__ import annotations
@@ -84,67 +84,107 @@ class Gate:
         os.close(self.ours)
 
 
-def launch(spec: Spec) -> Spec | None:
-    """Runs what is handed over, and answers. None if nothing ever was."""
+def launch(spec: Spec) -> None:
+    """Runs what is handed over, and answers; nothing of both if nothing ever is."""
     check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
     gate = Gate(spec["gate"])
     if spec["uid"] is not None:
         Stage(spec["stage"], spec["sources"], spec["uid"])
     cgroups = Cgroups(spec["cgroups"])
     try:
-        report = supervise(spec, cgroups, gate)
-        if report is not None:
-            finished(spec, report)
+        supervise(spec, cgroups, gate)
     finally:
         cgroups.remove()
-    return report
 
 
-def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> Spec | None:
+def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
     spec["inherited"] = [gate.theirs]
     # Limits of the user's processes come with the hand-over, not with the namespace.
     limit, spec["processes"] = spec["processes"], None
     child, status, _ = start(spec, cgroups)
     spec["processes"] = limit
-    watch = None
+    run = None
     try:
         if gate.reached(interrupted=[spec["control"], spec["asked"]]):
             os.write(spec["control"], b"r")
-            watch = handed_over(spec, cgroups, child, gate)
-        if watch is None:
-            return None
-        before = cgroups.cpu_seconds()
-        gate.open()
-        spec["began"] = True
-        reason = watch.until_over()
-        wall = time.monotonic() - watch.started
+            if handed_over(spec, gate):
+                run = Run(spec, cgroups, child, status)
+                os.write(spec["control"], b"b")
+                gate.open()
+                spec["began"] = True
+                run.followed()
     finally:
         ended = end_everything(child, cgroups)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    counted = cgroups.cpu_seconds()
-    cpu = counted - before if counted else used.ru_utime + used.ru_stime
-    report = told(reason, os.read(status, 4096), ended, cgroups)
-    return report | {"wall": wall, "cpu": cpu}
+    if run is not None:
+        run.over(ended)
+        os.close(spec["slot"])
 
 
-def handed_over(spec: Spec, cgroups: Cgroups, child: int, gate: Gate) -> Watch | None:
-    """Waits for a call, and puts its limits in force. None when there will be none any more."""
+class Run:
+    """The one call of this sandbox: its limits are in force, its time has begun."""
+
+    def __init__(self, spec: Spec, cgroups: Cgroups, child: int, status: int) -> None:
+        self.spec, self.cgroups, self.status = spec, cgroups, status
+        self.answered = False
+        # What bubblewrap said at its own start; the next word is the program's end.
+        os.read(status, 4096)
+        self.said = b""
+        self.watch = Watch(spec, cgroups, child, time.monotonic())
+        self.watch.heed(status)
+        cgroups.adjust(spec["cgroups"])
+        self.first, program = inside(child)
+        limit(program, spec)
+        self.before = cgroups.cpu_seconds()
+
+    def followed(self) -> None:
+        """Stays until the program's end. If nothing else of it lives, that is told at once."""
+        self.reason = self.watch.until_over()
+        self.wall = time.monotonic() - self.watch.started
+        if self.reason == "exited":
+            self.said = os.read(self.status, 4096)
+            # Every orphan in there is a child of the first process. Where no cgroup counts, the
+            # processor's time is known only when all is over.
+            if b"exit-code" in self.said and self.before and not children(self.first):
+                self.tell(0, alone=True)
+
+    def over(self, ended: int) -> None:
+        """Every process is dead."""
+        if not self.answered:
+            self.said += os.read(self.status, 4096)
+            self.tell(ended, alone=False)
+
+    def tell(self, ended: int, *, alone: bool) -> None:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        counted = self.cgroups.cpu_seconds()
+        cpu = counted - self.before if counted else used.ru_utime + used.ru_stime
+        report = told(self.reason, self.said, ended, self.cgroups)
+        answer(self.spec, report | {"wall": self.wall, "cpu": cpu, "alone": alone})
+        os.close(self.spec["result"])
+        self.answered = True
+
+
+def handed_over(spec: Spec, gate: Gate) -> bool:
+    """Waits for a call, and takes up what is said of it. False when there will be none any more."""
     channel = _socket.socket(fileno=os.dup(spec["control"]))
     ready, _, _ = select.select([channel, spec["asked"], gate.ours], [], [])
     if ready != [channel]:
-        return None
+        return False
     room = _socket.CMSG_SPACE(4)
     message, extra, _, _ = channel.recvmsg(LONGEST, room)
     channel.close()
     if not message or not extra:
-        return None
+        return False
     spec["slot"] = int.from_bytes(extra[0][2], "little")
     os.set_inheritable(spec["slot"], False)
     spec |= marshal.loads(message)  # noqa: S302
-    watch = Watch(spec, cgroups, child, time.monotonic())
-    cgroups.adjust(spec["cgroups"])
-    limit(interpreter(child), spec)
-    return watch
+    return True
+
+
+def inside(child: int) -> tuple[int, int]:
+    """The sandbox's pid 1 and the program, as they are called outside."""
+    [first] = children(child)
+    [program] = children(first)
+    return first, program
 
 
 def limit(pid: int, spec: Spec) -> None:
@@ -161,21 +201,6 @@ def limit(pid: int, spec: Spec) -> None:
     if spec["uid"] is not None:
         os.setresuid(0, 0, 0)
         os.setresgid(0, 0, 0)
-
-
-def interpreter(child: int) -> int:
-    """The one process at the end of the chain: bubblewrap, its pid 1, and what that started."""
-    last = child
-    while below := children(last):
-        last = below[0]
-    return last
-
-
-def finished(spec: Spec, report: Spec) -> None:
-    """The call is over: nothing of it lives, and what is left to do keeps nobody waiting."""
-    answer(spec, report)
-    os.close(spec["result"])
-    os.close(spec["slot"])
 
 
 def main() -> None:

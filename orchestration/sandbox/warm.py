@@ -177,7 +177,7 @@ class Warm:
         self._talking = False
         talk = follow(self.launcher, job)
         never = "error" in talk.report and not talk.report.get("began", True)
-        return None if never else talk
+        return None if never or not talk.began else talk
 
     def end(self) -> None:
         """Lets the launcher go, which ends what is inside."""

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.sandbox import SandboxConfig, SandboxUnavailable, bubblewrap, cgroups, probe, run
+from orchestration.sandbox import (
+    SandboxConfig,
+    SandboxUnavailable,
+    bubblewrap,
+    cgroups,
+    launch,
+    probe,
+    run,
+)
 from orchestration.sandbox.job import Job, Limits
 from tests.orchestration.sandbox.conftest import Sandbox
 
@@ -63,6 +71,7 @@ def test_without_a_cgroup_nothing_is_executed_unless_weak_limits_are_allowed(
     config: SandboxConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "writable", lambda parent: ())
+    monkeypatch.setattr(launch, "_looked", {})
     strict = replace(config, weak_limits=False)
     with pytest.raises(SandboxUnavailable, match="SANDBOX_WEAK_LIMITS"):
         run(Job(("true",)), config=strict)
