@@ -29,10 +29,11 @@ _TYPES = {
 
 
 def is_shorthand(parameters: Any) -> bool:
-    """Whether every entry is a sentence instead of a schema."""
+    """Whether every entry is a sentence instead of a schema; `type: object` is no sentence."""
     return (
         isinstance(parameters, Mapping)
         and bool(parameters)
+        and parameters.get("type") != "object"
         and all(isinstance(value, str) for value in parameters.values())
     )
 

@@ -1,11 +1,11 @@
 """JSON Schema (2020-12): is this one, and does a value fit it. Faults carry JSON pointers."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
-from kernel import canonical
 from kernel.problems import Issue
 
 MAX_FAULTS = 20
@@ -34,7 +34,8 @@ def _faults_of_build(schema: dict[str, Any]) -> tuple[Issue, ...]:
 
 def faults_of_value(value: Any, schema: dict[str, Any]) -> tuple[Issue, ...]:
     """Where and why `value` doesn't fit `schema`, at most 20 faults."""
-    validator = _cached(canonical.encode(schema).decode())
+    # Not canonical JSON: that writes integers beyond 2**53 as texts, which are no bounds.
+    validator = _cached(json.dumps(schema, sort_keys=True, default=str))
     return _issues(validator.iter_errors(value))
 
 
