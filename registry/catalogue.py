@@ -46,6 +46,7 @@ _TOOL_KEYS = set(_TOOL_FIELDS) | {
     "cost_per_call",
     "owner",
     "replacement",
+    "draft",
 }
 _AGENT_KEYS = (
     "description",
@@ -87,8 +88,10 @@ def apply_agent(entry: Mapping[str, Any]) -> Change:
 
 
 def apply_tool(entry: Mapping[str, Any]) -> Change:
-    """Write the entry and publish it when its contract is new."""
+    """Write the entry and publish it when its contract is new; `draft: true` only writes it."""
     row, change = write_tool(entry)
+    if entry.get("draft") is True:
+        return change
     try:
         live = row.live_version
         version = publishing.publish(row, by=actors.current().reference)
@@ -120,7 +123,7 @@ def _require_faultless(entry: Mapping[str, Any], values: Mapping[str, Any]) -> N
     draft = Tool(name=entry["name"], **values)
     # A draft that was never saved has no permissions to read; theirs are looked up here.
     draft.pk = None
-    issues = [*_missing_permissions(entry), *validation.faults(contracts.document_of(draft))]
+    issues = [*missing_permissions(entry), *validation.faults(contracts.document_of(draft))]
     if issues:
         raise CatalogueError("tool", entry["name"], issues)
 
@@ -159,7 +162,8 @@ def _replacement(entry: Mapping[str, Any]) -> Tool | None:
     return tool
 
 
-def _missing_permissions(entry: Mapping[str, Any]) -> list[Issue]:
+def missing_permissions(entry: Mapping[str, Any]) -> list[Issue]:
+    """The permissions that the entry asks for and nobody defined, each with its place."""
     names = entry.get("permissions_required", [])
     found = set(Permission.objects.filter(name__in=names).values_list("name", flat=True))
     return [
@@ -193,7 +197,15 @@ def export_agents() -> list[dict[str, Any]]:
 
 
 def export_tools() -> list[dict[str, Any]]:
-    return [entry_of(each) for each in Tool.objects.select_related("team", "replacement")]
+    rows = Tool.objects.select_related("team", "replacement", "live_version")
+    return [entry_of(each) | ({"draft": True} if _is_draft(each) else {}) for each in rows]
+
+
+def _is_draft(tool: Tool) -> bool:
+    """Whether the entry says something else than the live version, or there is none."""
+    live = tool.live_version
+    now = contracts.lasting(contracts.document_of(tool))
+    return live is None or contracts.lasting(live.contract) != now
 
 
 def entry_of(tool: Tool) -> dict[str, Any]:

@@ -177,6 +177,13 @@ class Reader:
         }
 
 
+def _word(argument: str, taken: set[str]) -> str:
+    word = re.sub(r"\W", "_", argument)
+    while word in taken:
+        word += "_"
+    return word
+
+
 def _path(found: Found, arguments: Arguments) -> tuple[str, dict[str, str]]:
     """The path with its places named as the arguments are, and its fixed query. What follows a
     `#` tells operations apart in the document and is never sent."""
@@ -184,11 +191,12 @@ def _path(found: Found, arguments: Arguments) -> tuple[str, dict[str, str]]:
     path, _, query = whole.partition("?")
     if _PLACE.search(query):
         raise Unfit(found.place, "its path has a place inside of the query")
-    names = {}
+    names: dict[str, str] = {}
     for argument, transport in arguments.transport.items():
         if transport["in"] == "path":
-            # A place never travels, so it bears the argument's name.
-            names[transport["name"]] = transport["name"] = argument
+            # A place never travels, so its name is free: a word that no other place has.
+            word = _word(argument, set(names.values()))
+            names[transport["name"]] = transport["name"] = word
     path = _PLACE.sub(lambda each: "{" + names.get(each[1], each[1]) + "}", path)
     return path if path.startswith("/") else f"/{path}", dict(parse_qsl(query, True))
 

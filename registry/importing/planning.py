@@ -156,7 +156,7 @@ def _planned(match: Match, team: Team, terms: Terms) -> Planned:
         # How it is called is known already, and stays.
         why = ""
     document = _document(entry)
-    faults = validation.faults(document)
+    faults = (*catalogue.missing_permissions(entry), *validation.faults(document))
     if faults:
         raise Invalid("", errors=faults)
     differences = compatibility.compare(live.contract, document) if live else ()
@@ -177,7 +177,7 @@ def _planned(match: Match, team: Team, terms: Terms) -> Planned:
 
 def _is_same(tool: Tool, made: Planned) -> bool:
     """Whether writing it would change nothing: neither the draft, nor what is live."""
-    same = catalogue.entry_of(tool) == dict(made.entry)
+    same = contracts.OPTIONAL | catalogue.entry_of(tool) == contracts.OPTIONAL | dict(made.entry)
     return same and (bool(made.draft) or (made.live is not None and not made.differences))
 
 
@@ -210,7 +210,10 @@ def _updated(tool: Tool, drafted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The contract that the entry would be published as. Raises what writing it would raise."""
-    found = contracts.document_of(Tool(name=entry["name"], **catalogue.values_of(entry)))
+    row = Tool(name=entry["name"], **catalogue.values_of(entry))
+    # It was never saved, so it has no permissions to read.
+    row.pk = None
+    found = contracts.document_of(row)
     return found | {"permissions_required": sorted(entry["permissions_required"])}
 
 

@@ -1,0 +1,1 @@
+"""Published contracts in the formats of others: OpenAI functions, Anthropic and MCP tools, YAML."""
