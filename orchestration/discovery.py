@@ -4,11 +4,13 @@ What can't be known before a call are its arguments. So the rules whose conditio
 aside: without them the verdict is certain, and with them a tool that is otherwise callable is
 `conditional`, and they are told. Money and rates aren't asked: they are held when a call is made.
 
-Policies see little of a tool (`registry.discovery.documents`), and thousands of tools are alike in
-it: each kind of tool is judged once, and by itself only what a policy calls by its name.
+Policies ask little of a tool, and thousands of tools are alike in it: what is alike is judged once,
+and by itself only what a policy calls by its name.
 """
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,10 +31,12 @@ STATES = (YES, APPROVAL, CONDITIONAL, NO)
 
 TOLD = 5
 _TIGHTENING = frozenset({"deny", "require_approval"})
-# `tool` other than by one of the members that tools of a kind share.
-_SHARED = "permissions_required|tags|owner|executor|cost|data_class|idempotent"
-_OF_A_KIND = re.compile(rf"\btool\s*\.\s*(?:{_SHARED})\b")
-_TOOL = re.compile(r"\btool\b")
+# The members of `tool` that tools of a kind share; any other one asks which tool it is.
+_SHARED = frozenset("permissions_required tags owner executor cost data_class idempotent".split())
+_KEPT_AS = {"cost": "cost_micros"}
+_MEMBER = re.compile(r"\btool\s*\.\s*([A-Za-z_]\w*)")
+_BARE = re.compile(r"\btool\b(?!\s*\.\s*[A-Za-z_])")
+WHICH = "which"
 
 
 @dataclass(frozen=True)
@@ -49,33 +53,60 @@ class Answer:
         return told | ({"reason": self.reason} if self.reason else {})
 
 
-@dataclass(frozen=True)
 class Rules:
-    """The rules in force, with those apart whose conditions read a call's arguments. `named` are
-    the tools that a policy selects by name; `by_name` says that a condition asks which tool it is,
-    so that no two tools are of a kind."""
+    """The rules in force, those apart whose conditions read a call's arguments, and what of a tool
+    they ask at all: tools that are alike in that are judged alike."""
 
-    known: RuleSet
-    open: RuleSet
-    named: frozenset[str]
-    by_name: bool
+    def __init__(self, rules: RuleSet) -> None:
+        self.known = RuleSet(_with(policy, open=False) for policy in rules.policies)
+        in_force = [policy for policy in rules.policies if not policy.shadow]
+        self.open = RuleSet(_with(policy, open=True) for policy in in_force)
+        every = [rule for policy in rules.policies for rule in policy.rules]
+        selected = [policy.selector.tools for policy in rules.policies]
+        self.named = frozenset().union(*(each.get("name", frozenset()) for each in selected))
+        self.tags = frozenset().union(*(each.get("tag", frozenset()) for each in selected))
+        self.by_time = any(rule.when and "now" in rule.when.names for rule in every)
+        self.members = frozenset().union(*map(_members, every))
+        self._alike: dict[str, Any] = {}
 
     @classmethod
     def of(cls, rules: RuleSet) -> "Rules":
         """Cached: the set is the same object until a policy changes."""
         return _parted(rules)
 
+    def is_named(self, name: str) -> bool:
+        """Whether a policy may treat this tool otherwise than others of its kind."""
+        return name in self.named or WHICH in self.members
+
+    def likeness(self, checksum: str) -> Any:
+        """What these rules can see of a tool of this kind."""
+        found = self._alike.get(checksum)
+        if found is None:
+            kind = kind_of(checksum)
+            tags = kind["tags"]
+            seen = tuple((name, str(kind.get(_KEPT_AS.get(name, name)))) for name in self.members)
+            found = self._alike[checksum] = (
+                tuple(kind["permissions_required"]),
+                tuple(kind["environments"]),
+                kind.get("sunset_at"),
+                frozenset(tag for tag in tags if tag in self.tags),
+                seen,
+            )
+        return found
+
 
 @lru_cache(maxsize=4)
 def _parted(rules: RuleSet) -> Rules:
-    names = [policy.selector.tools.get("name", frozenset()) for policy in rules.policies]
-    every = [rule for policy in rules.policies for rule in policy.rules]
-    return Rules(
-        known=RuleSet(_with(policy, open=False) for policy in rules.policies),
-        open=RuleSet(_with(policy, open=True) for policy in rules.policies if not policy.shadow),
-        named=frozenset().union(*names),
-        by_name=any(_asks_which(rule) for rule in every),
-    )
+    return Rules(rules)
+
+
+def _members(rule: Rule) -> frozenset[str]:
+    """The members of `tool` that the condition reads; WHICH where it may read any of them."""
+    if rule.when is None or "tool" not in rule.when.names:
+        return frozenset()
+    source = rule.when.source
+    found = frozenset(_MEMBER.findall(source))
+    return found if found <= _SHARED and not _BARE.search(source) else frozenset({WHICH})
 
 
 def _with(policy: Policy, *, open: bool) -> Policy:
@@ -85,12 +116,6 @@ def _with(policy: Policy, *, open: bool) -> Policy:
 
 def _is_open(rule: Rule) -> bool:
     return rule.when is not None and "arguments" in rule.when.names
-
-
-def _asks_which(rule: Rule) -> bool:
-    if rule.when is None or "tool" not in rule.when.names:
-        return False
-    return bool(_TOOL.search(_OF_A_KIND.sub("", rule.when.source)))
 
 
 @dataclass(frozen=True)
@@ -203,61 +228,67 @@ def _depends(rules: RuleSet, facts: Facts) -> Iterable[str]:
 
 
 def answers(asker: Asker, rows: QuerySet[Tool]) -> dict[int, str]:
-    """The state of every one of these tools, by its entry's id.
+    """The state of these tools by their entries' ids; one that isn't there is a no.
 
     1. an agent that may call nothing may call none of them;
-    2. what is quarantined or past its sunset is a no, in the database's own words;
-    3. the others by their kind, each kind judged once; 4. what policies name, one by one.
+    2. what is quarantined or past its sunset isn't asked for;
+    3. the others by what the policies in force ask of a tool: all that are alike in it at once.
     """
-    pairs = list(rows.order_by().values_list("entry__id", "entry__facts_checksum"))
-    states = dict.fromkeys((id for id, kind in pairs if kind), NO)
     if asker.objection is not None:
-        return states
+        return {}
     rules = Rules.of(policies.enforced())
-    offered = _offered(rows, asker.at)
-    candidates = [(id, kind) for id, kind in pairs if id in offered]
-    kinds = _kinds({kind for _, kind in candidates})
-    if rules.by_name:
-        singled = offered
-    else:
-        verdicts = {key: judged(asker, "", "", kind, rules) for key, kind in kinds.items()}
-        states |= {id: verdicts[kind].state for id, kind in candidates}
-        singled = _named(rows, rules.named) & offered
-    return states | _singly(asker, singled, kinds, rules)
+    kept = _verdicts(asker, rules)
+    found: dict[int, str] = {}
+    for id, name, version, checksum in _candidates(rows, asker.at):
+        key: Any = (rules.likeness(checksum), name if rules.is_named(name) else "")
+        state = kept.get(key)
+        if state is None:
+            kept[key] = state = judged(asker, name, version, kind_of(checksum), rules).state
+        found[id] = state
+    return found
 
 
-def _offered(rows: QuerySet[Tool], at: datetime) -> set[int]:
-    open_ = rows.filter(quarantined_at__isnull=True, entry__isnull=False)
-    open_ = open_.filter(Q(sunset_at__isnull=True) | Q(sunset_at__gt=at))
-    return set(open_.order_by().values_list("entry__id", flat=True))
+def _candidates(rows: QuerySet[Tool], at: datetime) -> list[tuple[int, str, str, str]]:
+    offered = rows.filter(quarantined_at__isnull=True, entry__isnull=False)
+    offered = offered.filter(Q(sunset_at__isnull=True) | Q(sunset_at__gt=at))
+    names = ("entry__id", "name", "live_version__version", "entry__facts_checksum")
+    found = list(offered.order_by().values_list(*names))
+    _read_kinds({checksum for *_, checksum in found})
+    return found
 
 
-def _named(rows: QuerySet[Tool], names: frozenset[str]) -> set[int]:
-    if not names:
-        return set()
-    found = rows.filter(name__in=names, entry__isnull=False)
-    return set(found.order_by().values_list("entry__id", flat=True))
+# What was judged of an agent with these grants under these rules. Nothing that a condition reads is
+# left out of the key, except for the time: rules that read it are judged anew each time.
+_judged: OrderedDict[Any, dict[Any, str]] = OrderedDict()
+MOST_JUDGED = 64
+_judging = threading.Lock()
 
 
-def _singly(
-    asker: Asker, ids: set[int], kinds: Mapping[str, Mapping[str, Any]], rules: Rules
-) -> dict[int, str]:
-    names = ("id", "tool__name", "tool__live_version__version", "facts_checksum")
-    # Few as a rule; where conditions ask which tool it is, all of them.
-    entries = ToolEntry.objects.all() if len(ids) > 500 else ToolEntry.objects.filter(id__in=ids)
-    return {
-        id: judged(asker, name, version, kinds[kind], rules).state
-        for id, name, version, kind in entries.values_list(*names)
-        if id in ids and kind in kinds
-    }
+def _verdicts(asker: Asker, rules: Rules) -> dict[Any, str]:
+    if rules.by_time:
+        return {}
+    agent = asker.agent
+    seen = (agent.id, agent.name, agent.team_id, agent.environment, tuple(map(str, agent.tags)))
+    key = (rules, seen, asker.environment, asker.permissions)
+    with _judging:
+        kept = _judged.setdefault(key, {})
+        _judged.move_to_end(key)
+        while len(_judged) > MOST_JUDGED:
+            _judged.popitem(last=False)
+    return kept
 
 
 _known_kinds: dict[str, Mapping[str, Any]] = {}
-MOST_KINDS = 20_000
+MOST_KINDS = 50_000
 
 
-def _kinds(checksums: set[str]) -> dict[str, Mapping[str, Any]]:
-    """What policies see of tools, by its checksum: read once, because it says all of it."""
+def kind_of(checksum: str) -> Mapping[str, Any]:
+    """What policies see of a tool, by its checksum (`ToolEntry.facts_checksum`)."""
+    return _known_kinds[checksum]
+
+
+def _read_kinds(checksums: set[str]) -> None:
+    """Have all of these at hand: read once, because the checksum says all of it."""
     missing = [each for each in checksums if each not in _known_kinds]
     if len(_known_kinds) + len(missing) > MOST_KINDS:
         _known_kinds.clear()
@@ -266,4 +297,3 @@ def _kinds(checksums: set[str]) -> dict[str, Mapping[str, Any]]:
         rows = ToolEntry.objects.filter(facts_checksum__in=missing[start : start + 500])
         for checksum, facts in rows.values_list("facts_checksum", "facts"):
             _known_kinds.setdefault(checksum, facts)
-    return {each: _known_kinds[each] for each in checksums if each in _known_kinds}

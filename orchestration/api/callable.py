@@ -35,6 +35,9 @@ def narrow(
     if actor.id != asker.agent.id:
         rows = rows.filter(pk__in=Tool.objects.visible_to(asker.agent.actor).values("pk"))
     states = discovery.answers(asker, rows)
+    if discovery.NO in SAID[value]:
+        others = [id for id, state in states.items() if state not in SAID[value]]
+        return rows.exclude(pk__in=filters.among(rows, others).order_by().values("pk"))
     return filters.among(rows, [id for id, state in states.items() if state in SAID[value]])
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_part",
     "columns",
     "filtered",
+    "narrowed",
     "paged",
     "parts",
     "resolve_run",
@@ -84,7 +85,13 @@ def add_filter(noun: str, parameter: str, narrow: Filter, *, beside: tuple[str, 
 
 def filtered(noun: str, rows: QuerySet[Any], request: Request, actor: Actor) -> QuerySet[Any]:
     """The rows narrowed by whatever registered parameters the request carries."""
-    asked = request.query_params
+    return narrowed(noun, rows, request.query_params, actor)
+
+
+def narrowed(
+    noun: str, rows: QuerySet[Any], asked: Mapping[str, str], actor: Actor
+) -> QuerySet[Any]:
+    """The same for parameters that come from a page."""
     for parameter, (narrow, beside) in _filters.get(noun, {}).items():
         if parameter in asked:
             rows = narrow(rows, asked[parameter], actor, **_given(asked, beside))

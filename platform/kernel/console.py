@@ -9,13 +9,15 @@ from kernel.actor import Actor
 
 @dataclass(frozen=True)
 class Panel:
-    """A fragment on a lower noun's page: a template and what it is given."""
+    """A fragment on a lower noun's page: a template and what it is given. `place` is `main` or
+    `aside`, where the page has both."""
 
     noun: str
     name: str
     template: str
     context: Callable[[Any, Actor], dict[str, Any] | None]
     order: int = 100
+    place: str = "main"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Shown:
     name: str
     template: str
     context: dict[str, Any]
+    place: str = "main"
 
 
 _panels: list[Panel] = []
@@ -44,5 +47,5 @@ def panels(noun: str, subject: Any, actor: Actor) -> list[Shown]:
             continue
         context = panel.context(subject, actor)
         if context is not None:
-            shown.append(Shown(panel.name, panel.template, context))
+            shown.append(Shown(panel.name, panel.template, context, panel.place))
     return shown

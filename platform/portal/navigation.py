@@ -10,6 +10,8 @@ from django.templatetags.static import static
 from django.urls import Resolver404, resolve
 from kernel.actor import Actor, actor_of
 
+from registry import reports
+
 ROLES = {
     "platform": "platform team",
     "reviewer": "reviewer",
@@ -42,7 +44,16 @@ def bar(actor: Actor, path: str) -> tuple[Link, ...]:
     """The bar at the top: a reviewer's begins with what waits for an answer."""
     if actor.is_anonymous:
         return ()
-    work = [("Approvals", "/approvals/"), ("Runs", "/runs/"), ("Projects", "/projects/")]
+    work = [
+        ("Approvals", "/approvals/"),
+        ("Runs", "/runs/"),
+        ("Projects", "/projects/"),
+        ("Tools", "/tools/"),
+    ]
+    waiting = reports.count_waiting(actor)
+    if waiting:
+        most = "+" if waiting == reports.MOST_COUNTED else ""
+        work.append((f"Reports ({waiting}{most})", "/tools/reports/"))
     places = [("Home", "/"), *work, ("Admin", "/admin/")]
     return tuple(
         Link(title, url, path == url if url == "/" else path.startswith(url))
@@ -66,13 +77,18 @@ SIDEBAR: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Approvals", "rule", "/approvals/"),
         ("Runs", "play_circle", "/runs/"),
         ("Projects", "folder_open", "/projects/"),
+        ("Tools", "menu_book", "/tools/"),
     ),
     "Registry": (
         ("Tools", "build", "/admin/registry/tool/"),
+        ("Proposed tools", "rate_review", "/admin/registry/toolproposal/"),
+        ("Reports", "report", "/admin/registry/toolreport/"),
         ("Agents", "smart_toy", "/admin/registry/agent/"),
         ("Teams", "groups", "/admin/registry/team/"),
         ("People", "person", "/admin/registry/user/"),
         ("Permissions", "key", "/admin/registry/permission/"),
+        ("Secrets", "lock", "/admin/registry/secret/"),
+        ("Secret grants", "lock_person", "/admin/registry/secretgrant/"),
         ("Credentials", "vpn_key", "/admin/registry/credential/"),
     ),
     "Governance": (

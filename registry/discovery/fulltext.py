@@ -17,6 +17,8 @@ from registry.discovery.terms import Terms
 BM25_WEIGHTS = "10.0, 3.0, 4.0, 1.0"
 # D, C, B, A: parameters, tags, description, name.
 TS_WEIGHTS = "{0.1, 0.4, 0.3, 1.0}"
+# How many entries PostgreSQL ranks by where their words stand.
+RANKED = 100
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,16 @@ def write(documents: Iterable[tuple[int, Document]]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.executemany(
-                """UPDATE registry_toolentry SET document =
+                """UPDATE registry_toolentry SET names = to_tsvector('english', %s), document =
                      setweight(to_tsvector('english', %s), 'A') ||
                      setweight(to_tsvector('english', %s), 'B') ||
                      setweight(to_tsvector('english', %s), 'C') ||
                      setweight(to_tsvector('english', %s), 'D')
                    WHERE id = %s""",
-                [(d.name, _text(d.description), d.tags, _text(d.parameters), i) for i, d in rows],
+                [
+                    (d.name, d.name, _text(d.description), d.tags, _text(d.parameters), i)
+                    for i, d in rows
+                ],
             )
             return
         cursor.executemany(
@@ -76,25 +81,22 @@ def clear() -> None:
             cursor.execute("DELETE FROM registry_tooltext")
 
 
-def with_all(terms: Terms) -> list[Scored]:
-    """The entries with every word, best first."""
-    return _asked(terms, " AND ", " & ")
-
-
-def with_any(terms: Terms) -> list[Scored]:
-    """The entries with any of the words, best first."""
-    return _asked(terms, " OR ", " | ")
-
-
-def _asked(terms: Terms, fts5: str, tsquery: str) -> list[Scored]:
+def matching(terms: Terms, *, enough: int, most: int) -> list[Scored]:
+    """The entries with every word, best first; where those are fewer than `enough`, the entries
+    with some of the words after them. At most `most`."""
     if not terms:
         return []
     if connection.vendor == "postgresql":
-        return _postgres(terms, tsquery)
-    return _sqlite(terms, fts5)
+        return _postgres(terms, enough, most)
+    found = _sqlite(terms, " AND ", most)
+    if len(found) >= enough or len(terms.words) == 1:
+        return found
+    held = {each.id for each in found}
+    some = [each for each in _sqlite(terms, " OR ", most) if each.id not in held]
+    return [*found, *some][:most]
 
 
-def _sqlite(terms: Terms, joint: str) -> list[Scored]:
+def _sqlite(terms: Terms, joint: str, most: int) -> list[Scored]:
     # Each word is an FTS5 string, and words hold neither quotes nor operators.
     parts = [f'"{word}"' for word in terms.words]
     if terms.open:
@@ -102,35 +104,55 @@ def _sqlite(terms: Terms, joint: str) -> list[Scored]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT rowid, bm25(registry_tooltext, {BM25_WEIGHTS}) AS score "  # noqa: S608
-            "FROM registry_tooltext WHERE registry_tooltext MATCH %s ORDER BY score, rowid",
-            [joint.join(parts)],
+            "FROM registry_tooltext WHERE registry_tooltext MATCH %s "
+            "ORDER BY score, rowid LIMIT %s",
+            [joint.join(parts), most],
         )
         return [Scored(row, -score) for row, score in cursor.fetchall()]
 
 
-def _postgres(terms: Terms, joint: str) -> list[Scored]:
-    parts = [f"'{word}'" for word in terms.words]
+def _postgres(terms: Terms, enough: int, most: int) -> list[Scored]:
+    """Two steps, because `ts_rank` reads every document that it ranks, and a common word is in
+    thousands: the index alone says which entries have which word, in the name or anywhere; the most
+    promising of them are ranked."""
+    queries = [f"'{word}'" for word in terms.words]
     if terms.open:
-        parts[-1] += ":*"
-    ranks = ", ".join("ts_rank(%s::real[], document, to_tsquery('english', %s), 1)" for _ in parts)
-    parameters = [value for part in parts for value in (TS_WEIGHTS, part)]
+        queries[-1] += ":*"
+    anywhere, in_name = _postings(queries)
+    scores: dict[int, float] = {}
+    words: dict[int, int] = {}
+    total = max(len(set().union(*anywhere)), 1)
+    for ids, names in zip(anywhere, in_name, strict=True):
+        weight = math.log(1 + (total - len(ids) + 0.5) / (len(ids) + 0.5)) + 0.1
+        for each in ids:
+            scores[each] = scores.get(each, 0.0) + weight * (3.0 if each in names else 1.0)
+            words[each] = words.get(each, 0) + 1
+    whole = {each for each, count in words.items() if count == len(queries)}
+    if len(whole) >= enough or len(queries) == 1:
+        scores = {each: scores[each] for each in whole}
+    order = sorted(scores, key=lambda each: (each not in whole, -scores[each], each))[:most]
+    ranks = _ranks(order[:RANKED], " | ".join(queries))
+    return sorted(
+        (Scored(each, scores[each] * (1 + ranks.get(each, 0.0))) for each in order),
+        key=lambda found: (found.id not in whole, -found.score, found.id),
+    )
+
+
+def _postings(queries: list[str]) -> tuple[list[set[int]], list[set[int]]]:
+    """For each word: the entries that have it, and those that have it in their names."""
+    one = "(SELECT array_agg(id) FROM registry_toolentry WHERE {} @@ to_tsquery('english', %s))"
+    columns = [one.format(name) for name in ("document", "names") for _ in queries]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)}", [*queries, *queries])
+        found = [set(ids or ()) for ids in cursor.fetchone()]
+    return found[: len(queries)], found[len(queries) :]
+
+
+def _ranks(ids: list[int], query: str) -> dict[int, float]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, {ranks} FROM registry_toolentry "  # noqa: S608
-            "WHERE document @@ to_tsquery('english', %s)",
-            [*parameters, joint.join(parts)],
+            "SELECT id, ts_rank(%s::real[], document, to_tsquery('english', %s), 1) "
+            "FROM registry_toolentry WHERE id = ANY(%s)",
+            [TS_WEIGHTS, query, ids],
         )
-        return _weighed(cursor.fetchall())
-
-
-def _weighed(rows: list[tuple[float, ...]]) -> list[Scored]:
-    """A word counts for more the fewer of the found entries have it."""
-    if not rows:
-        return []
-    found = [sum(1 for row in rows if row[place] > 0) for place in range(1, len(rows[0]))]
-    weights = [math.log(1 + (len(rows) - n + 0.5) / (n + 0.5)) + 0.1 for n in found]
-    scored = (
-        Scored(int(row[0]), sum(w * r for w, r in zip(weights, row[1:], strict=True)))
-        for row in rows
-    )
-    return sorted(scored, key=lambda each: (-each.score, each.id))
+        return dict(cursor.fetchall())

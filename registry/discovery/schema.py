@@ -18,8 +18,11 @@ _SQLITE = (
 )
 _POSTGRES = (
     "ALTER TABLE registry_toolentry ADD COLUMN IF NOT EXISTS document tsvector",
+    "ALTER TABLE registry_toolentry ADD COLUMN IF NOT EXISTS names tsvector",
     """CREATE INDEX IF NOT EXISTS registry_toolentry_document
        ON registry_toolentry USING gin (document)""",
+    """CREATE INDEX IF NOT EXISTS registry_toolentry_names
+       ON registry_toolentry USING gin (names)""",
 )
 
 

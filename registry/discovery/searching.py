@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,10 +30,12 @@ MODES: Mapping[str, Mode] = {
 MOST = 500
 # Fewer than that with every word: those with some of the words come after them.
 ENOUGH = 10
-# How many hits are looked up among the allowed instead of the allowed among the hits.
-FEW = 1_000
+# So many hits are looked up one by one; where that leaves so many, they are all there is to see.
+HEAD = 500
+PLENTY = 100
 FUSED = 100
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
+EVERYTHING = 1_000_000
 # An exact name is what was meant; then words say more than likeness does.
 WEIGHTS = (1.0, 0.8)
 
@@ -84,19 +86,22 @@ def search(rows: QuerySet[Tool], text: str, mode: Mode = "text") -> Found:
 
 
 class _Allowed:
-    """Which entries may be found: asked for the hits where they are few, else read once."""
+    """Which entries may be found: asked for the best hits, and read whole where few of them are."""
 
     def __init__(self, rows: QuerySet[Tool]) -> None:
         self.rows = rows
         self._all: set[int] | None = None
 
     def of(self, ids: Sequence[int]) -> list[int]:
-        """Those of the ids that are allowed, in their order."""
-        if self._all is None and len(ids) <= FEW:
-            kept: Collection[int] = filters.entry_ids(filters.among(self.rows, ids))
-        else:
-            kept = self.all()
-        return [each for each in ids if each in kept]
+        """Those of the ids that are allowed, in their order; of very many the best that suffice."""
+        if self._all is not None:
+            return [each for each in ids if each in self._all]
+        head = ids[:HEAD]
+        kept = filters.entry_ids(self.rows.filter(entry__id__in=head)) if head else set()
+        if len(head) == len(ids) or len(kept) >= PLENTY:
+            return [each for each in head if each in kept]
+        allowed = self.all()
+        return [each for each in ids if each in allowed]
 
     def all(self) -> set[int]:
         if self._all is None:
@@ -129,11 +134,12 @@ def _by_words(asked: Terms, allowed: _Allowed) -> tuple[list[int], str]:
 
 
 def _matching(asked: Terms, allowed: _Allowed) -> list[int]:
-    found = allowed.of([each.id for each in fulltext.with_all(asked)])
-    if len(found) < ENOUGH and len(asked.words) > 1:
-        some = allowed.of([each.id for each in fulltext.with_any(asked)])
-        held = set(found)
-        found += [each for each in some if each not in held]
+    hits = fulltext.matching(asked, enough=ENOUGH, most=HEAD)
+    found = allowed.of([each.id for each in hits])
+    if len(found) < ENOUGH and hits:
+        # What may be seen stands further down, or has some of the words alone.
+        hits = fulltext.matching(asked, enough=EVERYTHING, most=EVERYTHING)
+        found = allowed.of([each.id for each in hits])
     return found
 
 
@@ -144,7 +150,11 @@ def _by_meaning(text: str, allowed: _Allowed) -> list[int]:
     spoken = " ".join(documents.words(text[: terms.LONGEST_TEXT]))
     if not spoken:
         return []
-    return [each.id for each in meaning.nearest(spoken, among=allowed.all())]
+    near = [each.id for each in meaning.nearest(spoken, most=HEAD)]
+    found = allowed.of(near)
+    if len(found) >= PLENTY or len(near) < HEAD:
+        return found
+    return [each.id for each in meaning.nearest(spoken, among=allowed.all(), most=HEAD)]
 
 
 _vocabulary: tuple[State, Vocabulary] | None = None

@@ -143,9 +143,10 @@ def test_the_list_and_the_call_agree(agent, scene):
     assert (said.reason or said.state) == outcome(agent, "subject")
     rows = Tool.objects.visible_to(agent.actor)
     states = discovery.answers(Asker.of(agent), rows)
-    assert states[tool.entry.id] == said.state
+    assert states.get(tool.entry.id, "no") == said.state
     bystander = Tool.objects.get(name="bystander")
-    assert states[bystander.entry.id] == discovery.answer(Asker.of(agent), bystander).state
+    expected = discovery.answer(Asker.of(agent), bystander).state
+    assert states.get(bystander.entry.id, "no") == expected
 
 
 def test_a_quarantined_tool_is_not_callable(agent):
@@ -154,7 +155,7 @@ def test_a_quarantined_tool_is_not_callable(agent):
     tool.refresh_from_db()
     said = discovery.answer(Asker.of(agent), tool)
     assert (said.state, said.reason) == ("no", "quarantined")
-    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == {tool.entry.id: "no"}
+    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == {}
 
 
 def test_the_facts_are_those_of_a_call(agent):
@@ -186,9 +187,41 @@ def test_ten_thousand_alike_are_judged_once(agent, monkeypatch):
         lambda facts, rules: (seen.append(facts.tool["name"]), judge(facts, rules))[1],
     )
     states = discovery.answers(Asker.of(agent), Tool.objects.all())
-    assert sorted(seen) == ["", "tool_3"]
+    assert sorted(seen) == ["tool_0", "tool_3"]
     assert sorted(states.values()) == ["conditional", "yes", "yes", "yes", "yes"]
-    assert not Rules.of(policies.enforced()).by_name
+    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == states
+    assert len(seen) == 2, "what was judged is kept while nothing changes"
+    factories.grant(agent, "payments")
+    discovery.answers(Asker.of(agent), Tool.objects.all())
+    assert len(seen) == 4, "another grant is another agent to the rules"
+
+
+@pytest.mark.parametrize(
+    ("when", "members"),
+    [
+        ("tool.cost > 1.0", {"cost"}),
+        ('"a" in tool.tags && tool . owner == "x"', {"tags", "owner"}),
+        ('tool.name == "a"', {"which"}),
+        ('tool["name"] == "a"', {"which"}),
+        ("size(tool.name) > 3 && tool.cost > 1.0", {"which"}),
+        ('environment == "staging"', set()),
+    ],
+)
+def test_what_a_condition_asks_of_a_tool_is_known(when, members):
+    make_policy("asking", [{"name": "r", "when": when, "message": "m", "deny": True}])
+    assert Rules.of(policies.enforced()).members == members
+
+
+def test_a_rule_over_the_time_is_judged_each_time(agent):
+    factories.make_tool("subject")
+    rule = {"name": "r", "when": "now.getHours() < 24", "message": "m", "deny": True}
+    policy = make_policy("hours", [rule])
+    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == {
+        Tool.objects.get().entry.id: "no"
+    }
+    assert Rules.of(policies.enforced()).by_time
+    policies.put(policy, "retired")
+    assert set(discovery.answers(Asker.of(agent), Tool.objects.all()).values()) == {"yes"}
 
 
 def test_who_may_ask_about_whom(api, key, other_key, agent, other_agent, alice, charlie, root):

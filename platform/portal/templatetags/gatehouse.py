@@ -21,6 +21,8 @@ from orchestration.models import AgentTask, Step, ToolCall, WorkflowRun
 from orchestration.models.calls import CallStatus
 from orchestration.models.runs import RunStatus, StepStatus
 from orchestration.models.tasks import TaskStatus
+from registry.models import ToolProposal, ToolReport
+from registry.models.curation import ProposalStatus, ReportStatus
 
 register = template.Library()
 
@@ -32,6 +34,8 @@ STATUSES: dict[type[Model], Any] = {
     WorkflowRun: RunStatus,
     Step: StepStatus,
     AgentTask: TaskStatus,
+    ToolProposal: ProposalStatus,
+    ToolReport: ReportStatus,
 }
 
 # ANSI sequences (ECMA-48) carry colours, which mean nothing on a page.
@@ -190,6 +194,31 @@ def effect_colour(effect: str) -> str:
 @register.filter
 def change_colour(kind: str) -> str:
     return {"added": "green", "deleted": "red"}.get(kind, "blue")
+
+
+_CALLABLE = {
+    "yes": ("green", "callable"),
+    "needs_approval": ("amber", "needs an approval"),
+    "conditional": ("blue", "depends on the arguments"),
+    "no": ("red", "not callable"),
+}
+
+
+@register.filter
+def state_colour(state: str) -> str:
+    """The colour of whether an agent may call a tool."""
+    return _CALLABLE.get(state, ("grey", ""))[0]
+
+
+@register.filter
+def state_words(state: str) -> str:
+    return _CALLABLE.get(state, ("", state))[1]
+
+
+@register.filter
+def difference_colour(kind: str) -> str:
+    """The colour of a change between two versions of a contract."""
+    return {"breaking": "red", "compatible": "green"}.get(kind, "grey")
 
 
 _NO_CELL = format_html('<td class="{0}"></td><td class="{0}"></td>', "diff__cell--none")

@@ -1,0 +1,1 @@
+"""The registry's pages: the tools that there are, and each tool's documentation."""
