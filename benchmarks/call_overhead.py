@@ -1,220 +1,154 @@
 """What governance costs per call: an HTTP echo called through the platform, and directly.
 
-One run starts an echo server and the platform (granian, WSGI, two workers, SQLite in a scratch
-home), and calls both from the same client with 1 and with 16 connections. The governed call goes
-the whole way: key, contract, schema, policy, budget, three transactions, ledger, audit.
+One run starts an echo, the platform (granian, WSGI, two workers) and ContextForge (gunicorn, two
+workers), each on a PostgreSQL that keeps what it was told, and calls all of them from one client
+with 1, 16 and 64 connections. The governed call goes the whole way: key, contract, schema, policy
+with 100 rules, budget, two committed transactions, ledger, audit.
 
-    python benchmarks/call_overhead.py [--seconds 5] [--json]
+    python benchmarks/call_overhead.py [--seconds 8] [--rounds 1] [--peer none] [--json]
+
+A run takes rounds * sides * 3 * (seconds + 1), and 40 s to start everything: two minutes. The first
+one installs ContextForge, which takes another minute. `--database sqlite` is the platform alone.
 """
 
 import argparse
-import http.client
 import json
-import os
-import platform
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-CONNECTIONS = (1, 16)
-ECHO = """
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-"""
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
+
+import contextforge
+import load
+import stage
+
+from tests import services
+
+CONNECTIONS = (1, 16, 64)
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those that are compared: where it listens, and what it is sent."""
+
+    name: str
+    port: int
+    data: bytes
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--seconds", type=float, default=5.0)
+    options.add_argument("--seconds", type=float, default=8.0, help="for each figure")
+    options.add_argument("--rounds", type=int, default=1, help="all sides in turn, so many times")
+    options.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    options.add_argument("--peer", choices=("contextforge", "none"), default="contextforge")
+    options.add_argument("--threads", type=int, default=stage.THREADS, help="of each worker")
     options.add_argument("--json", action="store_true")
-    options.add_argument("--database", default="", help="postgres://…; empty is SQLite")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
-        found = run(Path(folder), given.seconds, given.database)
+        found = run(Path(folder), given)
     if given.json:
         print(json.dumps(found))
         return
-    for side, figures in (("governed", found["ours"]), ("direct", found["peers"]["direct"])):
+    print(found["machine"])
+    for name, figures in {"ours": found["ours"], **found["peers"]}.items():
         for connections, one in figures.items():
-            print(f"{side:9} c={connections:3} {one['calls_per_s']:9.1f}/s  p50 {one['p50_ms']} ms")
+            print(f"{name:20} c={connections:<3}", *(f"{k} {v:<9}" for k, v in one.items()))
+    for name, ratio in found["ratio"].items():
+        print(f"{name:50} {ratio}")
 
 
-def run(folder: Path, seconds: float, database: str) -> dict[str, Any]:
-    """All sides, measured one after the other on the same machine."""
-    echo_port, port = free_port(), free_port()
-    (folder / "echo.py").write_text(ECHO)
-    environment = os.environ | {
-        "GATEHOUSE_HOME": str(folder),
-        "DATABASE_URL": database,
-        "LOG_LEVEL": "ERROR",
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}:{folder}",
-    }
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-    )
-    key = prepare(environment, echo_port)
-    echo = ["--interface", "asgi", "--port", str(echo_port), "echo:app"]
-    ours = ["--interface", "wsgi", "--workers", "2", "--blocking-threads", "8"]
-    ours += ["--port", str(port), "portal.wsgi:application"]
-    body = json.dumps({"text": "hello"}).encode()
-    call = json.dumps({"arguments": {"text": "hello"}}).encode()
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    with served(echo, environment, echo_port), served(ours, environment, port):
-        direct = {c: measure(echo_port, "/", body, {}, c, seconds) for c in CONNECTIONS}
-        path = "/api/v1/tools/echo/call/"
-        governed = {c: measure(port, path, call, headers, c, seconds) for c in CONNECTIONS}
+def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """All sides in turn, one after the other on the same machine."""
+    with ExitStack() as stack:
+        sides, told = _sides(stack, folder, given)
+        taken = _taken(sides, given)
+    direct, ours, peers = taken.pop("direct"), taken.pop("ours"), taken
     return {
         "name": "call_overhead",
-        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, "
-        + ("PostgreSQL" if database else "SQLite"),
-        "ours": governed,
-        "peers": {"direct": direct},
-        "ratio": {
-            f"calls_per_s at c={c}": round(governed[c]["calls_per_s"] / direct[c]["calls_per_s"], 4)
-            for c in CONNECTIONS
-        },
+        "machine": f"{stage.machine()}, {given.database}{told}",
+        "ours": ours,
+        "peers": {"direct": direct, **peers},
+        "ratio": _ratios(ours, direct, peers),
     }
 
 
-PREPARE = """
-import sys, django
-django.setup()
-from governance import policies
-from governance.models import Budget, Grant, Policy
-from registry import keys, publishing
-from registry.models import Agent, Permission, Team, Tool
-team = Team.objects.create(name="search")
-agent = Agent.objects.create(name="worker", team=team)
-permission = Permission.objects.create(name="network_access")
-Grant.objects.create(agent=agent, permission=permission, reason="benchmark", granted_by="alice")
-tool = Tool.objects.create(
-    name="echo", team=team, description="Echo.", executor="http", version="1.0",
-    cost_micros=1_000,
-    parameters={"type": "object", "properties": {"text": {"type": "string"}},
-                "required": ["text"], "additionalProperties": False},
-    executor_config={"url": f"http://127.0.0.1:{sys.argv[1]}/", "method": "POST",
-                     "private_hosts": ["127.0.0.1"]},
-)
-tool.permissions_required.add(permission)
-publishing.publish(tool, by="alice")
-Budget.objects.create(name="search_month", team=team, limit_micros=10**15)
-policy = Policy.objects.create(
-    name="network", version="1.0",
-    document={"applies_to": {"agents": {"permission": "network_access"}}, "rules": [
-        {"name": "time", "message": "30 s", "limit": {"timeout": 30}},
-        {"name": "on_record", "message": "Log all", "audit": {"executions": "all"}},
-        {"name": "short", "message": "Too long", "deny": True,
-         "when": "size(arguments.text) > 10000"}]},
-)
-policies.publish(policy, by="alice")
-policies.put(policy, "enforced")
-print(keys.issue(agent, label="benchmark").text)
-"""
-
-
-def prepare(environment: Mapping[str, str], echo_port: int) -> str:
-    """A team, its agent, a priced tool under a policy and a budget; the agent's key."""
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARE, str(echo_port)],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
+def _sides(stack: ExitStack, folder: Path, given: argparse.Namespace) -> tuple[list[Side], str]:
+    """All of them, started; and which peer it is."""
+    echo_port = stack.enter_context(stage.echo(folder))
+    sides = [Side("direct", echo_port, load.request("/", b'{"text": "hello"}', {}))]
+    if given.database == "sqlite":
+        return [*sides, stack.enter_context(_ours(folder, "", echo_port, given))], ""
+    server = stack.enter_context(services.postgresql(durable=True, max_connections="500"))
+    own = stage.database(server, "ours")
+    sides.append(stack.enter_context(_ours(folder, own, echo_port, given)))
+    if given.peer == "none":
+        return sides, ""
+    port, theirs = stage.free_port(), stage.database(server, "peer")
+    peer = stack.enter_context(
+        contextforge.running(folder / "peer", theirs, port, echo_port, stage.served)
     )
-    return done.stdout.strip().rsplit("\n", 1)[-1]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
+    sides.append(Side("contextforge", port, load.request(peer.path, peer.body, peer.headers)))
+    return sides, f", {contextforge.NAME} {peer.version}"
 
 
 @contextmanager
-def served(words: list[str], environment: Mapping[str, str], port: int) -> Iterator[None]:
-    """granian with these words, once it listens."""
-    command = [sys.executable, "-m", "granian", "--no-ws", "--log-level", "error", *words]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
+def _ours(folder: Path, database: str, echo_port: int, given: argparse.Namespace) -> Iterator[Side]:
+    settings = stage.environment(folder, database)
+    key = stage.prepare(settings, echo_port)
+    with stage.ours(settings, threads=given.threads) as port:
+        data = load.request(stage.PATH, stage.CALL, {"Authorization": f"Bearer {key}"})
+        yield Side("ours", port, data)
 
 
-def measure(
-    port: int,
-    path: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    connections: int,
-    seconds: float,
-) -> dict[str, float]:
-    """Calls per second and the median over kept connections, after a second of warming."""
-    taken: list[float] = []
-    until = time.monotonic() + 1 + seconds
-    begin = time.monotonic() + 1
-
-    def work() -> None:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        own: list[float] = []
-        while (started := time.perf_counter()) and time.monotonic() < until:
-            client.request("POST", path, body, dict(headers))
-            response = client.getresponse()
-            answer = response.read()
-            if response.status != 200 or b"hello" not in answer:
-                raise RuntimeError(f"{response.status}: {answer[:300]!r}")
-            if time.monotonic() > begin:
-                own.append(time.perf_counter() - started)
-        taken.extend(own)
-
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if not taken:
-        raise RuntimeError("No call succeeded.")
-    taken.sort()
+def _taken(sides: list[Side], given: argparse.Namespace) -> dict[str, dict[int, Figures]]:
+    taken: dict[str, dict[int, list[Figures]]] = {}
+    for _ in range(given.rounds):
+        for connections in CONNECTIONS:
+            for side in sides:
+                print(f"{side.name}, c={connections}", file=sys.stderr)
+                one = load.measure(
+                    side.port,
+                    side.data,
+                    connections=connections,
+                    seconds=given.seconds,
+                    expected=b"hello",
+                )
+                taken.setdefault(side.name, {}).setdefault(connections, []).append(one)
     return {
-        "calls_per_s": round(len(taken) / seconds, 1),
-        "p50_ms": round(statistics.median(taken) * 1000, 2),
-        "p95_ms": round(taken[int(len(taken) * 0.95)] * 1000, 2),
+        name: {connections: _median(each) for connections, each in figures.items()}
+        for name, figures in taken.items()
     }
+
+
+def _median(several: list[Figures]) -> Figures:
+    return {name: round(statistics.median(one[name] for one in several), 2) for name in several[0]}
+
+
+def _ratios(
+    ours: dict[int, Figures], direct: dict[int, Figures], peers: dict[str, dict[int, Figures]]
+) -> dict[str, float]:
+    """Ours to theirs: calls per second (more is better) and added latency (less is better)."""
+    found = {
+        f"calls_per_s, ours/direct, c={c}": ours[c]["calls_per_s"] / direct[c]["calls_per_s"]
+        for c in CONNECTIONS
+    }
+    for name, theirs in peers.items():
+        for c in CONNECTIONS:
+            rate = ours[c]["calls_per_s"] / theirs[c]["calls_per_s"]
+            added = (ours[c]["p50_ms"] - direct[c]["p50_ms"]) / (
+                theirs[c]["p50_ms"] - direct[c]["p50_ms"]
+            )
+            found[f"calls_per_s, ours/{name}, c={c}"] = rate
+            found[f"added p50, ours/{name}, c={c}"] = added
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 if __name__ == "__main__":
