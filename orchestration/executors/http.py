@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-from orchestration.executors import addresses
+from orchestration.executors import addresses, described
 from orchestration.executors.addresses import AddressRefused
+from orchestration.executors.described import Described, Unfit
 from orchestration.executors.invocation import (
     Invocation,
     Result,
@@ -33,32 +33,25 @@ FORBIDDEN = frozenset(
     "accept-encoding proxy-authorization proxy-connection keep-alive".split()
 )
 SECRET = frozenset({"authorization", "cookie", "x-api-key"})
-_PLACE = re.compile(r"\{(\w+)\}")
-
-
-class Unfit(Exception):
-    """The request can't be made as it was asked for."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request, ready to be sent."""
+    """One request, ready to be sent. Headers in `private` stay with the host they are for."""
 
     method: str
     url: httpx.URL
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    private: frozenset[str] = SECRET
 
 
 def execute(invocation: Invocation) -> Result:
     """Send the request; the result is `{status, headers, url, body}`, a JSON body as JSON.
 
-    With `config.url` the tool has one address: `{name}` in it is filled from the arguments, and
-    the rest goes into the query (GET, HEAD, DELETE) or a JSON body. Without it the arguments are
+    With `config.url` the tool has one address, and its arguments travel as `described.request`
+    says: by the table `config.parameters` and `config.body`, or else `{name}` is filled and the
+    rest goes into the query (GET, HEAD, DELETE) or a JSON body. Without it the arguments are
     `{url, method?, headers?, body?}`. `config.hosts` bounds both, redirects included; a host under
     `config.private_hosts` may have an address that isn't public. An answer of 400 and above failed.
     """
@@ -80,8 +73,9 @@ def execute(invocation: Invocation) -> Result:
 
 def _request(invocation: Invocation) -> Request:
     config, arguments = invocation.config, dict(invocation.arguments)
+    fill = invocation.secrets.fill
     if "url" in config:
-        return _templated(config, arguments)
+        return _described(described.request(config, arguments, fill))
     method = str(arguments.get("method", "GET")).upper()
     if method not in METHODS:
         raise Unfit(
@@ -93,29 +87,17 @@ def _request(invocation: Invocation) -> Request:
         headers.setdefault("content-type", "application/json")
         body = json.dumps(body)
     url = _url(str(arguments.get("url", "")))
-    fixed = _headers(config.get("headers") or {})
-    return Request(method, url, headers | fixed, body.encode() if body is not None else None)
+    fixed = _headers(fill(config.get("headers") or {}))
+    raw = body.encode("utf-8", errors="replace") if body is not None else None
+    return Request(method, url, headers | fixed, raw, SECRET | set(fixed))
 
 
-def _templated(config: Mapping[str, Any], arguments: dict[str, Any]) -> Request:
-    method = str(config.get("method", "GET")).upper()
-
-    def fill(found: re.Match[str]) -> str:
-        return quote(str(arguments.pop(found[1], "")), safe="")
-
-    url = _url(_PLACE.sub(fill, str(config["url"])))
-    headers = _headers(config.get("headers") or {})
-    if method in ("GET", "HEAD", "DELETE"):
-        return Request(method, url.copy_merge_params(_plain(arguments)), headers)
-    headers.setdefault("content-type", "application/json")
-    return Request(method, url, headers, json.dumps(arguments).encode())
-
-
-def _plain(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in arguments.items()
-    }
+def _described(found: Described) -> Request:
+    if found.method not in METHODS:
+        raise Unfit("invalid_request", f"The tool's method {found.method!r} is none.")
+    headers = _headers(found.headers) | _headers(found.fixed)
+    private = SECRET | (set(found.fixed) - {"content-type", "accept", "user-agent"})
+    return Request(found.method, _url(found.url), headers, found.body, private)
 
 
 def _url(text: str) -> httpx.URL:
@@ -200,11 +182,11 @@ def _redirected(request: Request, status: int, place: str) -> Request:
         request.url.port,
         request.url.scheme,
     ):
-        headers = {k: v for k, v in headers.items() if k not in SECRET}
+        headers = {k: v for k, v in headers.items() if k not in request.private}
     if status == 303 or (status in (301, 302) and request.method == "POST"):
         headers.pop("content-type", None)
-        return Request("GET", target, headers)
-    return Request(request.method, target, headers, request.body)
+        return Request("GET", target, headers, private=request.private)
+    return Request(request.method, target, headers, request.body, request.private)
 
 
 def _body(response: httpx.Response, limit: int) -> bytes:
