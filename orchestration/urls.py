@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from orchestration.api import calls, runs, tasks, workflows
-from orchestration.pages import gates, inbox
+from orchestration.pages import gates, inbox, publications
 from orchestration.pages import runs as run_pages
 
 api: list[URLPattern] = [
@@ -31,6 +31,12 @@ api: list[URLPattern] = [
 pages: list[URLPattern] = [
     path("approvals/", inbox.page, name="approvals"),
     path("approvals/<uuid:approval_id>/", gates.page, name="approval"),
+    path("tools/proposals/<uuid:proposal_id>/", publications.page, name="proposal"),
+    path(
+        "tools/proposals/<uuid:proposal_id>/withdraw/",
+        publications.withdraw,
+        name="proposal-withdraw",
+    ),
     path("runs/", run_pages.listing, name="runs"),
     path("runs/<uuid:run_id>/", run_pages.page, name="run"),
     path("runs/<uuid:run_id>/cancel/", run_pages.cancel, name="run-cancel"),

@@ -105,7 +105,8 @@ def _owned(actor: Actor) -> Q:
 def waiting_for(actor: Actor) -> QuerySet[ToolReport]:
     """The open reports that wait for an answer of this person's teams, the oldest first."""
     rows = ToolReport.objects.filter(_owned(actor), status__in=WAITING)
-    return (rows if actor.kind == "user" else rows.none()).select_related("tool").order_by("id")
+    rows = rows if actor.kind == "user" else rows.none()
+    return rows.select_related("tool", "team").order_by("id")
 
 
 def count_waiting(actor: Actor) -> int:
@@ -120,6 +121,14 @@ def may_answer(row: ToolReport, actor: Actor) -> bool:
 
 def is_reporter(row: ToolReport, actor: Actor) -> bool:
     return (row.reporter_kind, row.reporter_id) == (actor.kind, actor.id)
+
+
+def proposals_for(row: ToolReport, actor: Actor) -> QuerySet[ToolProposal]:
+    """The proposals that it may have become, the newest first."""
+    rows: QuerySet[ToolProposal] = ToolProposal.objects.visible_to(actor)
+    if row.tool_name:
+        rows = rows.filter(name=row.tool_name)
+    return rows.order_by("-id")
 
 
 def answer(

@@ -16,10 +16,10 @@ from kernel.actor import Actor, actor_of
 from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 
 from context.models import Decision, Project
-from governance import approvals, budgets
+from governance import approvals, budgets, curation
 from governance.models import Approval
 from orchestration.models import Step, ToolCall, WorkflowRun
-from orchestration.pages import differences, proposals
+from orchestration.pages import differences, proposals, publications
 from orchestration.pages.differences import Change, Layout
 from orchestration.pages.proposals import Proposal
 from registry.models import User
@@ -116,6 +116,8 @@ def _shown(
     }
     if approval.kind == "tool_call":
         return _call_shown(request, actor, approval, given, status)
+    if approval.kind == curation.KIND:
+        return publications.shown(request, actor, approval, given, status)
     layout: Layout = "unified" if request.GET.get("view") == "unified" else "split"
     ground = _ground(request, approval, layout)
     given |= {"ground": ground, "layout": layout, "may_see_run": _may_see(actor, ground.run)}

@@ -10,24 +10,29 @@ from kernel.actor import Actor, actor_of
 
 from governance import approvals
 from governance.models import Approval
+from registry import reports
+from registry.models import ToolReport
 
 WAITING = 100
 OTHERS = 50
 DECIDED = 30
+REPORTS = 20
 
 
 @dataclass(frozen=True)
 class Inbox:
-    """Questions for one actor. `more` says that there are open ones beyond those listed."""
+    """Questions for one actor, and reports about their teams' tools. `more` says that there are
+    open questions beyond those listed."""
 
     waiting: list[Approval]
     others: list[Approval]
     decided: list[Approval]
     more: bool
+    reports: list[ToolReport]
 
 
 def of(actor: Actor) -> Inbox:
-    """The actor's inbox: three bounded queries."""
+    """The actor's inbox: four bounded queries."""
     waiting = waiting_for(actor, WAITING + 1)
     visible = approvals.visible(actor)
     shown = [approval.id for approval in waiting]
@@ -38,6 +43,7 @@ def of(actor: Actor) -> Inbox:
         others=list(others[:OTHERS]),
         decided=list(decided[:DECIDED]),
         more=len(waiting) > WAITING,
+        reports=list(reports.waiting_for(actor)[:REPORTS]),
     )
 
 

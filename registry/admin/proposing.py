@@ -29,8 +29,8 @@ class Proposing(DefinitionAdmin):
         return actor_of(request).is_platform
 
     def has_submit_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever may edit the draft; the unsaved one is nobody's yet."""
-        return obj is not None and self.has_change_permission(request, obj)
+        """Whoever may edit the draft."""
+        return self.has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fields = tuple(super().get_readonly_fields(request, obj))
