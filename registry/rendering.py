@@ -2,14 +2,24 @@
 
 from typing import Any
 
-from registry import contracts
-from registry.models import Agent, Tool, ToolProposal, ToolReport, ToolVersion
+from registry import contracts, notices
+from registry import lifecycle as lifecycles
+from registry.models import (
+    Agent,
+    Tool,
+    ToolAlias,
+    ToolProposal,
+    ToolReport,
+    ToolVersion,
+    VersionPin,
+)
 
 
 def entry(version: ToolVersion) -> dict[str, Any]:
     """The whole contract of a version, with the tool's lifecycle as it is now."""
     contract: dict[str, Any] = version.contract
-    return contract | contracts.lifecycle_of(version.tool) | {"checksum": version.checksum}
+    told = {"checksum": version.checksum, "warnings": notices.warnings(version)}
+    return contract | contracts.lifecycle_of(version.tool) | told
 
 
 def listed(tool: Tool) -> dict[str, Any]:
@@ -26,6 +36,50 @@ def listed(tool: Tool) -> dict[str, Any]:
         "data_class",
     )
     return {name: contract[name] for name in kept} | contracts.lifecycle_of(tool)
+
+
+def version(version: ToolVersion) -> dict[str, Any]:
+    """A published version in the list of its tool's: its number and what it changed."""
+    return {
+        "version": version.version,
+        "is_live": version.tool.live_version_id == version.id,
+        "published_at": version.published_at.isoformat(),
+        "published_by": version.published_by,
+        "checksum": version.checksum,
+        "notes": version.notes,
+        "changes": version.changes,
+        "aliases": sorted(alias.name for alias in version.aliases.all()),
+        "warnings": notices.warnings(version),
+    }
+
+
+def lifecycle(tool: Tool) -> dict[str, Any]:
+    """Where the tool stands, and what of its versions is on its way out."""
+    removed = tool.removed_at.isoformat() if tool.removed_at else None
+    return {
+        "tool": tool.name,
+        "stage": lifecycles.stage(tool),
+        "removed_at": removed,
+        "retired": tool.retired,
+    } | contracts.lifecycle_of(tool)
+
+
+def alias(row: ToolAlias) -> dict[str, Any]:
+    return {
+        "tool": row.tool.name,
+        "name": row.name,
+        "version": row.version.version,
+        "moved_at": row.moved_at.isoformat(),
+    }
+
+
+def pin(row: VersionPin) -> dict[str, Any]:
+    return {
+        "agent": row.agent.name,
+        "tool": row.tool.name,
+        "selector": row.selector,
+        "reason": row.reason,
+    }
 
 
 def agent(agent: Agent) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from kernel.api import Door
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from registry import discovery, publishing, rendering
+from registry import discovery, notices, publishing, rendering
 from registry.api import listing
 
 
@@ -26,7 +26,11 @@ class ToolDetail(Door):
     """GET tools/{name}/?version=: the whole contract."""
 
     def get(self, request: Request, name: str) -> Response:
-        version = publishing.resolve(name, request.query_params.get("version"), self.actor)
+        asked = request.query_params.get("version")
+        # Unasked, an agent is shown what its calls would get.
+        bound = self.actor.id if self.actor.kind == "agent" and not asked else None
+        version = publishing.resolve(name, asked, self.actor, agent_id=bound)
         versions = list(version.tool.versions.values_list("version", flat=True)[:50])
         parts = api.parts("tool", version.tool, self.actor)
-        return Response(rendering.entry(version) | {"versions": versions} | parts)
+        body = rendering.entry(version) | {"versions": versions} | parts
+        return Response(body, headers=notices.headers(version))
