@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
-from kernel import ciphers, clock
+from django.db.models import F, Prefetch, QuerySet
+from kernel import acts, ciphers, clock
 from kernel.actor import Actor
 from kernel.problems import Conflict, Forbidden, Invalid, Issue
 from kernel.visibility import CHANGE
@@ -50,11 +50,9 @@ def _names(value: Any) -> Iterator[str]:
 def put(secret: Secret, text: str, *, by: Actor) -> None:
     """Set the value; the one before is gone. Raises Invalid, Forbidden and ciphers.KeyFault."""
     _may_change(secret, by)
-    fault = _fault(text)
-    if fault:
-        raise Invalid(
-            f"Secret {secret.name!r} isn't set: {fault}.", errors=(Issue("/value", fault),)
-        )
+    told = fault(text)
+    if told:
+        raise Invalid(f"Secret {secret.name!r} isn't set: {told}.", errors=(Issue("/value", told),))
     sealed = ciphers.seal(text)
     with transaction.atomic():
         secret.set_at, secret.set_by = clock.now(), by.reference
@@ -64,7 +62,8 @@ def put(secret: Secret, text: str, *, by: Actor) -> None:
         )
 
 
-def _fault(text: str) -> str:
+def fault(text: str) -> str:
+    """What keeps a value from being a secret's; empty when nothing does."""
     # A short value can't be told apart from ordinary text, so no answer could be kept free of it.
     if len(text) < LEAST:
         return f"a secret has at least {LEAST} characters"
@@ -81,14 +80,9 @@ def give(secret: Secret, tool: Tool, *, by: Actor, reason: str) -> SecretGrant:
     Who may change the secret gives it to tools of the same team; to another team's tool, which
     could send it anywhere, only the platform team. Raises Invalid, Forbidden and Conflict.
     """
-    _may_change(secret, by)
+    check(secret, tool, by=by)
     if not reason.strip():
         raise Invalid(f"{secret} isn't given to {tool}.", errors=(Issue("/reason", "say why"),))
-    if tool.team_id != secret.team_id and not by.is_platform:
-        raise Forbidden(
-            f"Tool {tool} belongs to team {tool.team}, and secret {secret} to {secret.team}. "
-            "Ask the platform team to give it."
-        )
     grant = SecretGrant(
         secret=secret,
         tool=tool,
@@ -102,6 +96,18 @@ def give(secret: Secret, tool: Tool, *, by: Actor, reason: str) -> SecretGrant:
     except IntegrityError as error:
         raise Conflict(f"Tool {tool} may be given {secret} already.") from error
     return grant
+
+
+def check(secret: Secret, tool: Tool, *, by: Actor) -> None:
+    """Whether `by` may give the secret to the tool. Raises Forbidden and Conflict."""
+    _may_change(secret, by)
+    if tool.team_id != secret.team_id and not by.is_platform:
+        raise Forbidden(
+            f"Tool {tool} belongs to team {tool.team}, and secret {secret} to {secret.team}. "
+            "Ask the platform team to give it."
+        )
+    if SecretGrant.objects.filter(secret=secret, tool=tool, revoked_at=None).exists():
+        raise Conflict(f"Tool {tool} may be given {secret} already.")
 
 
 def revoke(grant: SecretGrant, *, by: Actor) -> bool:
@@ -161,3 +167,34 @@ def ungranted(tool: Tool, config: Any) -> tuple[str, ...]:
 def _may_change(secret: Secret, by: Actor) -> None:
     if not Secret.objects.visible_to(by, CHANGE).filter(id=secret.id).exists():
         raise Forbidden(f"Secret {secret.name} belongs to team {secret.team}.")
+
+
+def tell_rotated(count: int, key: str) -> None:
+    """Record that values were re-encrypted, and under which key."""
+    acts.record("secret.rotated", target_kind="secret", target_name=key, team_id=None, count=count)
+
+
+def listed(rows: QuerySet[Secret]) -> QuerySet[Secret]:
+    """The rows with what `shown` reads."""
+    grants = SecretGrant.objects.filter(revoked_at=None).select_related("tool")
+    return rows.select_related("team").prefetch_related(Prefetch("grants", grants))
+
+
+def shown(secret: Secret) -> dict[str, Any]:
+    """A secret as JSON: whether it is set and who may be given it. There is no value in it."""
+    return {
+        "name": secret.name,
+        "team": secret.team.name,
+        "description": secret.description,
+        "set_at": secret.set_at.isoformat() if secret.set_at else None,
+        "set_by": secret.set_by,
+        "granted_to": [
+            {
+                "tool": grant.tool.name,
+                "reason": grant.reason,
+                "granted_by": grant.granted_by,
+                "since": grant.created_at.isoformat(),
+            }
+            for grant in secret.grants.all()
+        ],
+    }

@@ -45,21 +45,6 @@ api: list[URLPattern] = [
         versions.ToolAliasDetail.as_view(),
         name="tool-alias",
     ),
-    path("tools/<str:name>/versions/", versions.ToolVersions.as_view(), name="tool-versions"),
-    path("tools/<str:name>/diff/", versions.ToolDiff.as_view(), name="tool-diff"),
-    path(
-        "tools/<str:name>/publication/",
-        versions.ToolPublication.as_view(),
-        name="tool-publication",
-    ),
-    path("tools/<str:name>/lifecycle/", versions.ToolLifecycle.as_view(), name="tool-lifecycle"),
-    path("tools/<str:name>/lifecycle/<str:act>/", versions.ToolAct.as_view(), name="tool-act"),
-    path("tools/<str:name>/aliases/", versions.ToolAliases.as_view(), name="tool-aliases"),
-    path(
-        "tools/<str:name>/aliases/<str:alias>/",
-        versions.ToolAliasDetail.as_view(),
-        name="tool-alias",
-    ),
     path(
         "tools/<str:name>/proposals/", curation.ToolProposals.as_view(), name="api-tool-proposals"
     ),
@@ -68,8 +53,6 @@ api: list[URLPattern] = [
     path("secrets/<str:name>/", secrets.SecretDetail.as_view(), name="secret"),
     path("agents/", agents.AgentList.as_view(), name="agents"),
     path("agents/<str:name>/", agents.AgentDetail.as_view(), name="agent"),
-    path("agents/<str:name>/pins/", versions.AgentPins.as_view(), name="agent-pins"),
-    path("agents/<str:name>/pins/<str:tool>/", versions.AgentPin.as_view(), name="agent-pin"),
     path("agents/<str:name>/pins/", versions.AgentPins.as_view(), name="agent-pins"),
     path("agents/<str:name>/pins/<str:tool>/", versions.AgentPin.as_view(), name="agent-pin"),
 ]

@@ -95,9 +95,9 @@ def _broker() -> Finding:
 
 
 def _keys() -> Finding:
-    """Where the two secrets come from, and that nobody else may read their files."""
+    """Where the three secrets come from, and that nobody else may read their files."""
     sources, problems = {}, []
-    for name in ("SECRET_KEY", "CREDENTIAL_KEY"):
+    for name in ("SECRET_KEY", "CREDENTIAL_KEY", "SECRETS_KEYS"):
         given = os.environ.get(f"{name}_FILE") or ("environment" if name in os.environ else "")
         path = settings.VAR / name.lower()
         sources[name.lower()] = given or str(path)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 from kernel import env
 from kernel.problems import Problem
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         if "BASE_URL" not in os.environ:
             settings.BASE_URL = at.url
         prepared = installation.prepare() if setup else installation.NOTHING_NEW
+        # What can't be decrypted is told now, and not by the first call that needs it.
+        self.check(tags=[Tags.security])
         return server.Embedded(at, started=lambda: _started(prepared, setup=setup)).run()
 
 
