@@ -92,7 +92,7 @@ class Watch:
 
     def __init__(self, spec: Spec, cgroups: Cgroups, child: int, started: float) -> None:
         self.spec, self.cgroups = spec, cgroups
-        self.started, self.deadline = started, started + spec["wall"]
+        self.begin(started)
         self.pidfd = os.pidfd_open(child)
         self.sizes = {path: size_of(path) for path in spec["watched"]}
         self.poll = select.poll()
@@ -100,6 +100,10 @@ class Watch:
         self.poll.register(spec["control"], select.POLLIN)
         self.poll.register(spec["asked"], select.POLLIN)
         self.over = {self.pidfd}
+
+    def begin(self, started: float) -> None:
+        """Counts the job's time from here."""
+        self.started, self.deadline = started, started + self.spec["wall"]
 
     def heed(self, status: int) -> None:
         """Takes bubblewrap's word, which comes before its own end, for the program's end."""

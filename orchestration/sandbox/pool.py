@@ -32,7 +32,7 @@ MOST_PROFILES = 64
 # A booted sandbox takes some 25 MB; with less than this to spare none is made in advance.
 LEAST_MEMORY = 512 << 20
 TICK_SECONDS, LOOK_SECONDS = 0.02, 1.0
-SHORT_SECONDS = 0.05
+SHORT_SECONDS = 0.02
 RETRY_SECONDS = 60.0
 
 
@@ -89,10 +89,11 @@ class Pool:
         try:
             yield warm
         finally:
-            if wanted is not None:
-                self._refill(wanted)
             if warm is not None:
-                self._gives_up([warm])
+                warm.end()
+                with self._change:
+                    # Nobody is woken for it, who would only be in the way of the answer.
+                    self._leaving.append(warm)
 
     def drain(self) -> None:
         """Ends every sandbox of this process that waits, and waits until they are gone."""
@@ -145,8 +146,13 @@ class Pool:
         with self._change:
             found = self._ready(wanted)
             self._learn(wanted, limits, found=found is not None)
-            self._change.notify_all()
+        if found is None:
+            self._wake()
         return found
+
+    def _wake(self) -> None:
+        with self._change:
+            self._change.notify_all()
 
     def _ready(self, wanted: Profile) -> Warm | None:
         idle = self._idle.get(wanted, [])
@@ -172,17 +178,11 @@ class Pool:
             demand.limits, demand.asked = limits, time.monotonic()
             most = wanted.place.config.max_idle
             demand.target = min(demand.target + (not found), most)
-            # A short call has the processors for itself; its replacement starts when it has ended.
+            # A short call has the processors for itself; its replacement is made after it.
             demand.not_before = max(demand.not_before, time.monotonic() + SHORT_SECONDS)
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep, name="sandbox-pool", daemon=True)
             self._thread.start()
-
-    def _refill(self, wanted: Profile) -> None:
-        with self._change:
-            if wanted in self._demands and not self._demands[wanted].error:
-                self._demands[wanted].not_before = 0.0
-            self._change.notify_all()
 
     def _gives_up(self, warm: list[Warm]) -> None:
         for each in warm:
@@ -245,7 +245,8 @@ class Pool:
         try:
             if memory_to_spare() < LEAST_MEMORY:
                 raise NoRoom("memory is short on this machine")
-            warm = Warm(missing, demand.limits)
+            # Its replacement is thought of when the call has begun, not before.
+            warm = Warm(missing, demand.limits, begun=self._wake)
         except NoRoom as error:
             self._make_room(missing, demand, str(error))
         except (BootFailed, OSError, ValueError) as error:

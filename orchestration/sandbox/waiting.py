@@ -106,9 +106,11 @@ def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
     run = None
     try:
         if gate.reached(interrupted=[spec["control"], spec["asked"]]):
+            ready = Run(spec, cgroups, child, status)
             os.write(spec["control"], b"r")
             if handed_over(spec, gate):
-                run = Run(spec, cgroups, child, status)
+                run = ready
+                run.begin()
                 os.write(spec["control"], b"b")
                 gate.open()
                 spec["began"] = True
@@ -121,7 +123,7 @@ def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
 
 
 class Run:
-    """The one call of this sandbox: its limits are in force, its time has begun."""
+    """The one call of this sandbox, prepared before it comes."""
 
     def __init__(self, spec: Spec, cgroups: Cgroups, child: int, status: int) -> None:
         self.spec, self.cgroups, self.status = spec, cgroups, status
@@ -129,12 +131,15 @@ class Run:
         # What bubblewrap said at its own start; the next word is the program's end.
         os.read(status, 4096)
         self.said = b""
+        self.first, self.program = inside(child)
         self.watch = Watch(spec, cgroups, child, time.monotonic())
         self.watch.heed(status)
-        cgroups.adjust(spec["cgroups"])
-        self.first, program = inside(child)
-        limit(program, spec)
-        self.before = cgroups.cpu_seconds()
+
+    def begin(self) -> None:
+        self.watch.begin(time.monotonic())
+        self.cgroups.adjust(self.spec["cgroups"])
+        limit(self.program, self.spec)
+        self.before = self.cgroups.cpu_seconds()
 
     def followed(self) -> None:
         """Stays until the program's end. If nothing else of it lives, that is told at once."""

@@ -7,7 +7,7 @@ import os
 import select
 import shutil
 import socket
-import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,12 +103,12 @@ def _holds_at_gate(job: Job) -> bool:
 class Warm:
     """A booted sandbox; it serves one job at most."""
 
-    def __init__(self, profile: Profile, limits: Limits) -> None:
-        """Boots it, which takes a while.
+    def __init__(self, profile: Profile, limits: Limits, *, begun: Callable[[], None]) -> None:
+        """Boots it, which takes a while. `begun` is called when it has been handed its job.
 
         Raises BootFailed, NoRoom when too many are idle on this machine, and OSError.
         """
-        self.profile, self.made = profile, time.monotonic()
+        self.profile, self._begun = profile, begun
         with ExitStack() as stack:
             self._idle: int | None = _idle_token(profile.place.config)
             stack.callback(self._no_longer_idle)
@@ -175,6 +175,7 @@ class Warm:
         except OSError:
             return None
         self._talking = False
+        self._begun()
         talk = follow(self.launcher, job)
         never = "error" in talk.report and not talk.report.get("began", True)
         return None if never or not talk.began else talk
