@@ -21,7 +21,7 @@ from governance import approvals, budgets, grants, rates
 from observability import rollups
 from observability.models import DirtyHour
 from orchestration.models import IdempotencyKey
-from registry import bindings
+from registry import bindings, catalogue, proposals, reports
 from registry.models import Agent, Team, Tool, User
 from tests import factories
 from tests.architecture.source import APPS
@@ -79,6 +79,7 @@ def house(team: Team, alice: User, rita: User, agent: Agent) -> None:
     approvals.vote(scene.approval.id, by=rita, decision="approve", comment="")
     scenes.parked_call(agent, tool)
     _work_done(agent, tool, scene)
+    _asked_of_the_catalogue(tool, alice)
     policy = governing.make_policy("ours", [DENY], team=team)
     assert policy.versions.exists()
     governing.make_budget("ours", team, 1_000_000)
@@ -91,6 +92,12 @@ def house(team: Team, alice: User, rita: User, agent: Agent) -> None:
         expires_at=clock.now() + timedelta(minutes=1),
         at=clock.now(),
     )
+
+
+def _asked_of_the_catalogue(tool: Tool, alice: User) -> None:
+    entry = catalogue.entry_of(tool) | {"version": "1.1", "description": "Better."}
+    proposals.submit(entry, by=alice.actor)
+    reports.report_problem(tool.name, title="It hangs", text="Always.", by=alice.actor)
 
 
 def _work_done(agent: Agent, tool: Tool, scene: scenes.GateScene) -> None:
