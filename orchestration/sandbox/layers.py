@@ -1,7 +1,8 @@
 """Packages for a job, installed outside the sandbox and bound into it read-only.
 
-Wheels only: no code of a package runs before it is inside. A layer is named by what was
-asked for, so that the same request is answered by the same directory until that is evicted.
+Wheels only: no code of a package runs before it is inside. A layer is named by its content: the
+exact versions and hashes that a request came to. What a request came to is noted beside the layers,
+so that the same request is answered at once, by the same layer, until that is evicted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -20,23 +20,19 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
-from orchestration.sandbox import indexes, shelf
+from orchestration.sandbox import shelf, wheels
 from orchestration.sandbox.config import SandboxConfig
-from orchestration.sandbox.runtime import python_runtime
+from orchestration.sandbox.wheels import PackageUnavailable
 
-INSTALL_SECONDS = 300
+__all__ = ["PackageRefused", "PackageUnavailable", "layer"]
+
 MOST_PACKAGES = 200
 LONGEST_REQUIREMENT = 300
 
 
 class PackageRefused(Exception):
     """A requirement that isn't one, or isn't allowed."""
-
-
-class PackageUnavailable(Exception):
-    """No wheels could be found or fetched for this Python and machine."""
 
 
 def layer(packages: Sequence[str], *, config: SandboxConfig, allow: Sequence[str]) -> Path:
@@ -51,16 +47,33 @@ def layer(packages: Sequence[str], *, config: SandboxConfig, allow: Sequence[str
         raise PackageRefused(
             f"{len(requirements)} packages were asked for; {MOST_PACKAGES} is most."
         )
-    digest = _digest(requirements)
-    with shelf.locked(digest, fcntl.LOCK_SH, config=config):
-        found = shelf.present(digest, config=config)
+    request = _digest(requirements)
+    found = _noted(request, config=config)
     if found is None:
-        with shelf.locked(digest, fcntl.LOCK_EX, config=config):
+        with shelf.locked(f"request-{request}", fcntl.LOCK_EX, config=config):
             # Another may have made it while we waited.
-            found = shelf.present(digest, config=config)
-            if found is None:
-                found = _make(requirements, digest, config=config)
+            found = _noted(request, config=config) or _made(requirements, request, config=config)
         shelf.evict(config)
+    return found
+
+
+def _noted(request: str, *, config: SandboxConfig) -> Path | None:
+    digest = shelf.answer(request, config=config)
+    if digest is None:
+        return None
+    with shelf.locked(digest, fcntl.LOCK_SH, config=config):
+        return shelf.present(digest, config=config)
+
+
+def _made(requirements: list[str], request: str, *, config: SandboxConfig) -> Path:
+    """The layer that the request comes to, made unless another request came to the same."""
+    pinned = wheels.resolved(requirements, config=config) if requirements else ""
+    digest = _digest(pinned.splitlines())
+    with shelf.locked(digest, fcntl.LOCK_EX, config=config):
+        found = shelf.present(digest, config=config)
+        if found is None:
+            found = _make(requirements, pinned, digest, config=config)
+    shelf.note(request, digest, config=config)
     return found
 
 
@@ -86,66 +99,21 @@ def _checked(text: str, *, allow: Sequence[str]) -> str:
     return str(requirement)
 
 
-def _digest(requirements: list[str]) -> str:
-    asked = [requirements, sys.version_info[:2], sysconfig.get_platform()]
+def _digest(lines: list[str]) -> str:
+    asked = [lines, sys.version_info[:2], sysconfig.get_platform()]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
-def _make(requirements: list[str], digest: str, *, config: SandboxConfig) -> Path:
+def _make(requirements: list[str], pinned: str, digest: str, *, config: SandboxConfig) -> Path:
     target = Path(tempfile.mkdtemp(prefix=".making-", dir=shelf.folder(config)))
     try:
-        if requirements:
-            _install(requirements, target, config=config)
+        if pinned:
+            wheels.unpack(pinned, target, requirements, config=config)
         _seal(target)
         return target.rename(shelf.folder(config) / digest)
     except BaseException:
         shelf.discard(target)
         raise
-
-
-def _install(requirements: list[str], target: Path, *, config: SandboxConfig) -> None:
-    command = _command(target)
-    environment = indexes.environment() | {"UV_CACHE_DIR": str(config.home / "uv-cache")}
-    if environment.pop("UV_NO_INDEX", "") in ("1", "true", "yes", "on"):
-        command.append("--no-index")
-    try:
-        done = subprocess.run(
-            [*command, "--", *requirements],
-            env=environment,
-            # uv looks for settings from here upwards, and none of a repository's may be found.
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise PackageUnavailable(
-            f"{', '.join(requirements)}: not installed within {INSTALL_SECONDS} s."
-        ) from None
-    if done.returncode != 0:
-        raise PackageUnavailable(
-            f"No wheels for {_culprits(requirements, done.stderr)}: {done.stderr.strip()[-1500:]}"
-        )
-
-
-def _command(target: Path) -> list[str]:
-    """uv's installation of wheels alone, for this Python, into `target`."""
-    return [
-        *(find_uv_bin(), "pip", "install", "--quiet", "--no-progress", "--color", "never"),
-        *("--only-binary", ":all:"),
-        *("--link-mode", "copy"),
-        "--no-python-downloads",
-        *("--python", str(python_runtime().program)),
-        *("--python-version", f"{sys.version_info.major}.{sys.version_info.minor}"),
-        *("--target", str(target)),
-    ]
-
-
-def _culprits(requirements: list[str], said: str) -> str:
-    named = [text for text in requirements if Requirement(text).name in said.lower()]
-    return ", ".join(named or requirements)
 
 
 def _seal(top: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -59,6 +60,29 @@ def present(digest: str, *, config: SandboxConfig) -> Path | None:
     return layer
 
 
+def answer(request: str, *, config: SandboxConfig) -> str | None:
+    """The layer that a request came to when it was last made, which may be gone by now."""
+    try:
+        return (folder(config) / f"{request}.request").read_text() or None
+    except FileNotFoundError:
+        return None
+
+
+def note(request: str, digest: str, *, config: SandboxConfig) -> None:
+    """Keeps what a request came to."""
+    fd, made = tempfile.mkstemp(prefix=".request-", dir=folder(config))
+    with open(fd, "w") as file:
+        file.write(digest)
+    os.rename(made, folder(config) / f"{request}.request")
+
+
+def _forget(digest: str, *, config: SandboxConfig) -> None:
+    for path in folder(config).glob("*.request"):
+        if path.read_text() == digest:
+            path.unlink(missing_ok=True)
+            path.with_name(f"request-{path.stem}.lock").unlink(missing_ok=True)
+
+
 def evict(config: SandboxConfig) -> list[str]:
     """Removes the least recently used layers until the rest fits; returns their names."""
     layers = [path for path in folder(config).iterdir() if _is_layer(path)]
@@ -71,6 +95,7 @@ def evict(config: SandboxConfig) -> list[str]:
             break
         if _remove(layer, config=config):
             del sizes[layer]
+            _forget(layer.name, config=config)
             evicted.append(layer.name)
     return evicted
 

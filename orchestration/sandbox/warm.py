@@ -72,7 +72,11 @@ def profile(job: Job, place: Place) -> Profile | None:
     """The profile of a job that may be kept booted for; None if it may not."""
     if not job.repeats or not place.config.max_idle or not _holds_at_gate(job):
         return None
-    sources = [os.stat(bind.source, follow_symlinks=False) for bind in job.binds]
+    try:
+        sources = [os.stat(bind.source, follow_symlinks=False) for bind in job.binds]
+    except OSError:
+        # The cold way says what is wrong with it.
+        return None
     return Profile(
         place=place,
         argv=job.argv,

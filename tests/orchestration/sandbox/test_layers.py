@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import time
 import zipfile
@@ -15,7 +17,8 @@ import pytest
 
 from orchestration.sandbox import Bind, Ending, Job, SandboxConfig, indexes, run, shelf
 from orchestration.sandbox.layers import PackageRefused, PackageUnavailable, layer
-from tests.orchestration.sandbox.conftest import ROOMY
+from tests.orchestration.sandbox.conftest import ROOMY, ROOT
+from tests.orchestration.sandbox.warmth import program, until, warmth
 
 ALL = ("*",)
 
@@ -94,7 +97,90 @@ def test_the_same_request_is_answered_by_the_same_layer_at_once(
     started = time.monotonic()
     assert layer(["alpha", "beta", "beta"], config=shelved, allow=ALL) == first
     assert time.monotonic() - started < 0.1
-    assert layer(["beta"], config=shelved, allow=ALL) != first
+    assert layer(["alpha"], config=shelved, allow=ALL) != first
+
+
+def test_requests_that_come_to_the_same_packages_share_a_layer(
+    index: Path, shelved: SandboxConfig
+) -> None:
+    both = layer(["beta", "alpha>=1"], config=shelved, allow=ALL)
+    assert layer(["beta"], config=shelved, allow=ALL) == both
+    assert layer(["beta==1.*", "alpha"], config=shelved, allow=ALL) == both
+
+
+def test_a_layer_is_named_by_what_is_in_it(index: Path, tmp_path: Path) -> None:
+    def made(home: str) -> str:
+        config = SandboxConfig(home=tmp_path / home, weak_limits=True)
+        return layer(["alpha"], config=config, allow=ALL).name
+
+    first = made("one")
+    assert made("two") == first
+    # The same name and version with another content.
+    wheel(index, "alpha", size=10)
+    assert made("three") != first
+
+
+def test_a_request_whose_layer_was_evicted_is_resolved_again(
+    index: Path, shelved: SandboxConfig
+) -> None:
+    made = aged(layer(["alpha"], config=shelved, allow=ALL), 500)
+    assert shelf.evict(replace(shelved, layer_budget_bytes=1)) == [made.name]
+    assert list(shelf.folder(shelved).glob("*.request")) == []
+    assert layer(["alpha"], config=shelved, allow=ALL) == made
+    assert (made / "alpha.py").is_file()
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from orchestration.sandbox import SandboxConfig
+from orchestration.sandbox.layers import layer
+config = SandboxConfig(home=Path(sys.argv[1]), weak_limits=True)
+print(layer(["beta"], config=config, allow=("*",)), flush=True)
+"""
+
+
+def test_processes_that_ask_at_once_make_one_layer(index: Path, shelved: SandboxConfig) -> None:
+    command = [sys.executable, "-c", PROCESS, str(shelved.home)]
+    asking = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(4)
+    ]
+    answers = {process.communicate(timeout=60)[0].strip() for process in asking}
+    assert len(answers) == 1
+    folders = [path for path in shelf.folder(shelved).iterdir() if path.is_dir()]
+    assert [str(path) for path in folders] == list(answers)
+
+
+def test_a_second_job_with_the_same_packages_is_warm(index: Path, tmp_path: Path) -> None:
+    with warmth(tmp_path / "home") as pool:
+
+        def job() -> Job:
+            made = layer(["beta"], config=pool.config, allow=ALL)
+            code = "import alpha, beta; print(beta.NAME)"
+            env, binds = {"PYTHONPATH": "/packages"}, (Bind(made, "/packages"),)
+            return program(code, env=env, binds=binds)
+
+        assert run(job(), config=pool.config).stdout == b"beta\n"
+        assert pool.warm(job()).stdout == b"beta\n"
+        # Kept booted for, a layer is in use: it can't be evicted.
+        aged(shelf.folder(pool.config) / job().binds[0].source.name, 500)
+        assert until(pool.idle)
+        assert shelf.evict(replace(pool.config, layer_budget_bytes=1)) == []
+
+
+def test_packages_of_the_real_index_are_installed_once(shelved: SandboxConfig) -> None:
+    try:
+        made = layer(["iniconfig==2.*"], config=shelved, allow=("iniconfig",))
+    except PackageUnavailable as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"needs a package index ({str(error)[:100]})")
+    started = time.monotonic()
+    assert layer(["iniconfig==2.*"], config=shelved, allow=("iniconfig",)) == made
+    assert time.monotonic() - started < 0.1
+    code = "import iniconfig; print(iniconfig.__name__)"
+    job = program(code, env={"PYTHONPATH": "/packages"}, binds=(Bind(made, "/packages"),))
+    assert run(job, config=shelved).stdout == b"iniconfig\n"
 
 
 def test_nothing_in_a_layer_can_be_written(index: Path, shelved: SandboxConfig) -> None:
