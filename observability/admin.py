@@ -4,7 +4,7 @@ from django.contrib import admin
 from kernel import money
 from kernel.admin import HappeningAdmin
 
-from observability.models import AgentHour, DirtyHour, Fold, TeamHour, ToolHour
+from observability.models import AgentHour, DirtyHour, Fold, TeamHour, ToolHour, UsageDay, UsageHour
 
 
 @admin.register(AgentHour)
@@ -41,6 +41,12 @@ class TeamHourAdmin(HappeningAdmin):
     )  # fmt: skip
     list_filter = ("hour",)
     ordering = ("-hour",)
+
+
+@admin.register(UsageDay, UsageHour)
+class UsageAdmin(HappeningAdmin):
+    list_display = ("tool_name", "version", "agent_name", "workflow", "calls", "refused", "last_at")
+    search_fields = ("tool_name", "agent_name", "workflow")
 
 
 @admin.register(Fold)

@@ -10,7 +10,8 @@ from uuid import UUID
 from django.db.models import Count, Exists, Max, Model, OuterRef, Q, QuerySet, Sum
 
 from governance.models import Approval, LedgerEntry, Vote
-from observability.models import AgentHour, TeamHour, ToolHour
+from observability import usage
+from observability.models import AgentHour, TeamHour, ToolHour, UsageHour
 from orchestration.models import AgentTask, ToolCall, WorkflowRun
 from orchestration.models.calls import CallStatus
 from orchestration.models.runs import RunStatus
@@ -130,4 +131,5 @@ KINDS: tuple[tuple[type[Model], Any, tuple[str, ...]], ...] = (
     (AgentHour, agents, _AGENT),
     (ToolHour, tools, _TOOL),
     (TeamHour, teams, ("team_id",)),
+    (UsageHour, usage.hours, usage.KEY),
 )

@@ -8,7 +8,7 @@ from django.db.models import Min, Model
 from kernel import clock
 
 from governance.models import LedgerEntry
-from observability import buckets
+from observability import buckets, usage
 from observability.buckets import HOUR
 from observability.models import DirtyHour, Fold
 from orchestration.models import AgentTask, ToolCall, WorkflowRun
@@ -56,6 +56,7 @@ def fold_hour(hour: datetime) -> None:
         ).delete()
         for model, compute, names in buckets.KINDS:
             _replace(model, hour, compute(hour), names)
+        usage.fold_day(hour)
 
 
 def _replace(model: type[Model], hour: datetime, rows: list[Any], names: tuple[str, ...]) -> None:
