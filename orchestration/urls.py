@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, path
 
-from orchestration.api import calls, runs, tasks, workflows
-from orchestration.pages import gates, inbox, publications
+from orchestration.api import calls, runs, tasks, upstreams, workflows
+from orchestration.pages import drift, gates, inbox, publications
 from orchestration.pages import runs as run_pages
 
 api: list[URLPattern] = [
@@ -27,8 +27,20 @@ api: list[URLPattern] = [
     path("tool-calls/", calls.CallList.as_view(), name="tool-calls"),
     path("tool-calls/<uuid:call_id>/", calls.CallDetail.as_view(), name="tool-call-detail"),
     path("tool-calls/<uuid:call_id>/result/", calls.CallResult.as_view(), name="tool-call-result"),
+    path("upstreams/", upstreams.UpstreamList.as_view(), name="upstreams"),
+    path("upstreams/<str:name>/", upstreams.UpstreamDetail.as_view(), name="api-upstream"),
+    path("upstreams/<str:name>/tools/", upstreams.UpstreamTools.as_view(), name="upstream-tools"),
+    path("upstreams/<str:name>/sync/", upstreams.UpstreamSync.as_view(), name="upstream-sync"),
+    path(
+        "upstream-tools/<uuid:tool_id>/",
+        upstreams.UpstreamToolDetail.as_view(),
+        name="api-upstream-tool",
+    ),
+    path("upstream-tools/<uuid:tool_id>/accept/", upstreams.UpstreamToolAccept.as_view()),
+    path("upstream-tools/<uuid:tool_id>/reject/", upstreams.UpstreamToolReject.as_view()),
 ]
 pages: list[URLPattern] = [
+    path("tools/<str:name>/try/", trial.page, name="tool-try"),
     path("approvals/", inbox.page, name="approvals"),
     path("approvals/<uuid:approval_id>/", gates.page, name="approval"),
     path("tools/proposals/<uuid:proposal_id>/", publications.page, name="proposal"),
@@ -41,4 +53,6 @@ pages: list[URLPattern] = [
     path("runs/<uuid:run_id>/", run_pages.page, name="run"),
     path("runs/<uuid:run_id>/cancel/", run_pages.cancel, name="run-cancel"),
     path("runs/<uuid:run_id>/resume/", run_pages.resume, name="run-resume"),
+    path("upstream-tools/<uuid:tool_id>/", drift.page, name="upstream-tool"),
+    path("upstream-tools/<uuid:tool_id>/decide/", drift.decide, name="upstream-tool-decide"),
 ]

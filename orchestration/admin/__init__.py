@@ -1,5 +1,5 @@
 """The admin of this app."""
 
-from orchestration.admin import calls, resilience, runs
+from orchestration.admin import calls, examples, resilience, runs, upstreams
 
-__all__ = ["calls", "resilience", "runs"]
+__all__ = ["calls", "examples", "resilience", "runs", "upstreams"]

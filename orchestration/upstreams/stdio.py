@@ -142,7 +142,8 @@ class _Pipes:
 
     async def __aexit__(self, *raised: object) -> None:
         for transport in self.transports:
-            with suppress(OSError):
+            # One that reached its end has let go of its pipe already.
+            if not transport.is_closing():
                 transport.abort() if hasattr(transport, "abort") else transport.close()
 
 

@@ -83,6 +83,8 @@ SIDEBAR: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Tools", "build", "/admin/registry/tool/"),
         ("Proposed tools", "rate_review", "/admin/registry/toolproposal/"),
         ("Reports", "report", "/admin/registry/toolreport/"),
+        ("Upstream servers", "hub", "/admin/registry/upstreamserver/"),
+        ("Upstream tools", "compare_arrows", "/admin/registry/upstreamtool/"),
         ("Agents", "smart_toy", "/admin/registry/agent/"),
         ("Teams", "groups", "/admin/registry/team/"),
         ("People", "person", "/admin/registry/user/"),

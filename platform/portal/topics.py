@@ -6,7 +6,7 @@ from kernel import outbox
 
 from governance import curation
 from governance.models import Approval
-from orchestration import calls, gates, runs
+from orchestration import calls, gates, runs, upstreams
 from orchestration.runtimes import starter
 from portal.celery import deliver
 from registry.discovery import rebuild
@@ -36,6 +36,7 @@ RECEIVERS: dict[str, outbox.Receiver] = {
     "proposal.submitted": curation.submitted,
     "proposal.closed": curation.closed,
     "tool.embed": tools_written,
+    "upstream.sync": upstreams.deliver,
 }
 
 # Agents, calls and engine have pools of their own, so that no slot waits for another of its pool.
@@ -47,6 +48,7 @@ QUEUES: dict[str, str] = {
     "proposal.submitted": "engine",
     "proposal.closed": "engine",
     "tool.embed": "engine",
+    "upstream.sync": "calls",
 }
 
 

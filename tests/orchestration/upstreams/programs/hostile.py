@@ -8,9 +8,13 @@ HOW = sys.argv[1]
 TOOL = {"name": "act", "description": "Acts.", "inputSchema": {"type": "object"}}
 
 
-def write(message):
-    sys.stdout.write(json.dumps(message) + "\n")
+def say(text):
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def write(message):
+    say(json.dumps(message))
 
 
 def answer(request, result):
@@ -46,7 +50,7 @@ def call(request):
         time.sleep(600)
     elif HOW == "garbage":
         for _ in range(60):
-            print("this is no JSON-RPC", flush=True)
+            say("this is no JSON-RPC")
         time.sleep(600)
     elif HOW == "wrong_id":
         answer({"id": 99_999}, {"content": []})
@@ -55,7 +59,7 @@ def call(request):
         while True:
             write({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})
     elif HOW == "deep":
-        print('{"jsonrpc": "2.0", "id": 1, "result": ' + "[" * 100_000, flush=True)
+        say('{"jsonrpc": "2.0", "id": 1, "result": ' + "[" * 100_000)
         time.sleep(600)
     elif HOW == "shapeless":
         answer(request, {"content": "not a list", "structuredContent": 7})
