@@ -18,6 +18,7 @@ from kernel.visibility import CHANGE
 from registry.models import Secret, SecretGrant, SecretValue, Tool
 
 PLACEHOLDER = re.compile(r"\$\{secret:([^{}]*)\}")
+NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
 LEAST, MOST = 8, 64 * 1024
 
 
@@ -45,6 +46,11 @@ def _names(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _names(item)
+
+
+def is_name(text: str) -> bool:
+    """Whether a secret may bear it."""
+    return re.fullmatch(NAME, text) is not None
 
 
 def put(secret: Secret, text: str, *, by: Actor) -> None:

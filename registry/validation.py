@@ -6,7 +6,7 @@ from kernel import money, schemas
 from kernel.problems import Issue
 from kernel.versions import Version, VersionError
 
-from registry import sizes
+from registry import secrets, sizes
 from registry.contracts import DEFAULT_SANDBOX
 from registry.models.agents import Environment
 
@@ -59,6 +59,7 @@ def faults(document: dict[str, Any]) -> tuple[Issue, ...]:
         *_faults_of_version(document["version"]),
         *_faults_of_cost(document["cost_per_call"]),
         *_faults_of_executor(document),
+        *_faults_of_secrets(document),
         *_faults_of_optional(document),
         *_faults_of_examples(document),
     )
@@ -130,6 +131,25 @@ def _faults_of_executor(document: dict[str, Any]) -> list[Issue]:
     return []
 
 
+# Where a kind of tool fills placeholders of secrets; the others fill none.
+_FILLED = {"http": ("headers", "query", "cookies"), "sql": ("dsn",), "command": ("env",)}
+
+
+def _faults_of_secrets(document: dict[str, Any]) -> list[Issue]:
+    config = document["executor_config"]
+    found = []
+    for member, value in config.items() if isinstance(config, dict) else ():
+        for name in sorted(secrets.names(value)):
+            pointer = f"/executor_config/{member}"
+            if not secrets.is_name(name):
+                found.append(Issue(pointer, f"{name[:80]!r} is no secret's name"))
+            elif member not in _FILLED.get(document["executor"], ()):
+                places = ", ".join(_FILLED.get(document["executor"], ())) or "nowhere"
+                told = f"a {document['executor']} tool is given secrets in: {places}"
+                found.append(Issue(pointer, told))
+    return found
+
+
 def _faults_of_optional(document: dict[str, Any]) -> list[Issue]:
     found: list[Issue] = []
     for name, schema in _OPTIONAL.items():
@@ -142,6 +162,26 @@ def _faults_of_optional(document: dict[str, Any]) -> list[Issue]:
     return found
 
 
+_EXAMPLE = _closed(
+    {
+        "name": {"type": "string", "minLength": 1, "maxLength": 120},
+        "arguments": {"type": "object"},
+        "result": {},
+        "expect": _closed(
+            {
+                "status": {
+                    "enum": ["succeeded", "failed", "timed_out", "refused", "awaiting_approval"]
+                },
+                "reason": {"type": "string"},
+                "result": {},
+                "schema": {"type": ["object", "boolean"]},
+            }
+        ),
+    }
+)
+"""An example: how it is compared says `orchestration.examples`, which executes it."""
+
+
 def _faults_of_examples(document: dict[str, Any]) -> list[Issue]:
     if schemas.faults_of_schema(document["parameters"]):
         return []
@@ -151,6 +191,11 @@ def _faults_of_examples(document: dict[str, Any]) -> list[Issue]:
         if not isinstance(arguments, dict):
             found.append(Issue(f"/examples/{index}/arguments", "write an object of arguments"))
             continue
+        found += _under(f"/examples/{index}", schemas.faults_of_value(example, _EXAMPLE))
         faults = schemas.faults_of_value(arguments, document["parameters"])
         found += _under(f"/examples/{index}/arguments", faults)
+        wanted = example.get("expect")
+        if isinstance(wanted, dict) and isinstance(wanted.get("schema"), dict):
+            faults = schemas.faults_of_schema(wanted["schema"])
+            found += _under(f"/examples/{index}/expect/schema", faults)
     return found

@@ -80,7 +80,7 @@ def _attempt(admitted: Admitted, secrets: Secrets) -> Result:
     """One run. An executor's bug is a failure with a recorded error, never a stuck row."""
     try:
         return _run(admitted, secrets)
-    except ExecutorUnavailable:
+    except (ExecutorUnavailable, SecretUnavailable):
         raise
     except Exception as error:
         log.exception("calls.executor_failed", call=str(admitted.call.id))

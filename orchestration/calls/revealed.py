@@ -11,8 +11,8 @@ from registry import secrets
 
 # A tool is called a thousand times an hour; who uses a secret is told once.
 SELDOM = timedelta(hours=1)
-# The caller writes the program: it could give away whatever it is given.
-NEVER = frozenset({"python"})
+# The caller writes the program, or it needs none.
+NEVER = frozenset({"python", "git", "context"})
 
 
 def of(admitted: Admitted) -> Secrets:
@@ -26,7 +26,7 @@ def of(admitted: Admitted) -> Secrets:
         return NONE
     if contract.executor in NEVER:
         raise SecretUnavailable(
-            f"Tool {tool} runs its caller's program, which is given no secrets: take "
+            f"Tool {tool} is of a kind ({contract.executor}) that is given no secrets: take "
             f"{' and '.join(sorted(wanted))} out of its configuration."
         )
     try:

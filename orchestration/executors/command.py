@@ -37,11 +37,11 @@ def execute(invocation: Invocation) -> Result:
         Job(
             argv=tuple(invocation.config["argv"]),
             stdin=json.dumps(_request(invocation)).encode(),
-            env={"PYTHONPATH": sandboxed.LAYER} if extra else {},
+            env=_environment(invocation) | ({"PYTHONPATH": sandboxed.LAYER} if extra else {}),
             binds=(*_binds(invocation, toolbox), *extra),
             limits=allowed,
-            # A tree is another one at each rev.
-            repeats=invocation.workspace is None,
+            # A tree is another one at each rev, and no program waits with a secret in its hands.
+            repeats=invocation.workspace is None and not invocation.secrets,
         ),
         team_id=invocation.team_id,
     )
@@ -50,6 +50,13 @@ def execute(invocation: Invocation) -> Result:
         tail = sandboxed.text(outcome.stderr)[-2_000:]
         result = replace(result, error={**result.error, "stderr": tail} if tail else result.error)
     return replace(result, enforcement=sandboxed.enforcement(outcome))
+
+
+def _environment(invocation: Invocation) -> dict[str, str]:
+    """The variables of `config.env`, filled: the program may read them, and so may whatever it
+    starts. The sandbox has no network, and what is printed is scrubbed."""
+    given = invocation.secrets.fill(invocation.config.get("env") or {})
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def _request(invocation: Invocation) -> dict[str, Any]:

@@ -70,8 +70,10 @@ class Secrets:
 
     def scrub(self, value: Any) -> Any:
         """The value with every form of every secret masked, in texts, bytes, names and numbers."""
+        written = _written_as_json(value) if self._erasers else ""
         for eraser in self._erasers:
-            value = eraser.erased(value)
+            if not written or eraser.is_in(written):
+                value = eraser.erased(value)
         return value
 
 
@@ -82,7 +84,12 @@ class Eraser:
         forms = {form.lower() for form in _forms(secret)}
         # Longest first, so that a form within another doesn't leave the other's rest.
         self._forms = sorted((form for form in forms if len(form) >= LEAST), key=len, reverse=True)
+        self._escaped = [json.dumps(form, ensure_ascii=False)[1:-1] for form in self._forms]
         self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE)
+
+    def is_in(self, written: str) -> bool:
+        """Whether a value that `_written_as_json` wrote may hold the secret in some form."""
+        return any(form in written for form in self._escaped)
 
     def text(self, text: str) -> str:
         """The text without the secrets; a text that holds none is returned as it is."""
@@ -107,10 +114,23 @@ class Eraser:
         return value
 
 
+def _written_as_json(value: Any) -> str:
+    """The whole value as one lower-case text, in which to look before its parts are looked at one
+    by one; empty where it can't be written."""
+    if not isinstance(value, dict | list):
+        return ""
+    try:
+        return json.dumps(value, ensure_ascii=False).lower()
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
 def _forms(secret: str) -> Iterator[str]:
     for part in {secret, secret.strip(), *_parts(secret)}:
         yield from _written(part)
-        yield from _encoded(part.encode())
+        # A whole request that is said again in base64 holds them as the request wrote them.
+        for text in {part, quote(part, safe=""), quote_plus(part), json.dumps(part)[1:-1]}:
+            yield from _encoded(text.encode())
 
 
 def _parts(secret: str) -> Iterator[str]:
