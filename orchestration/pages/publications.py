@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
-from kernel import console, documents
+from kernel import canonical, console, documents
 from kernel.actor import Actor, actor_of
 from kernel.console import Shown
 from kernel.problems import Conflict
@@ -19,6 +19,8 @@ from context import diffs
 from context.diffs import Side
 from governance import approvals
 from governance.models import Approval
+from orchestration import examples
+from orchestration.models import ExampleRun
 from orchestration.pages import differences
 from orchestration.pages.differences import Layout, Line
 from registry import proposals
@@ -27,6 +29,16 @@ from registry.models import ToolProposal
 TEMPLATE = "orchestration/publication.html"
 MAX_ROWS = 5_000
 MAX_REPORTS = 20
+MAX_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example of the proposed contract, and what came of the very same one when it was last
+    executed: against the published version, or the live one while there is none."""
+
+    example: Any
+    run: ExampleRun | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Review:
     outdated: str
     panels: list[Shown]
     reports: list[Any]
+    examples: list[Example]
     may_withdraw: bool
 
     @property
@@ -64,8 +77,17 @@ def review(row: ToolProposal, actor: Actor, layout: Layout) -> Review:
         outdated=proposals.why_outdated(row) if row.status == "open" else "",
         panels=console.panels("tool", row.tool, actor) if row.tool else [],
         reports=list(row.reports.visible_to(actor)[:MAX_REPORTS]),
+        examples=_examples(row),
         may_withdraw=proposals.may_withdraw(row, actor),
     )
+
+
+def _examples(row: ToolProposal) -> list[Example]:
+    version = row.published_version or row.base_version
+    runs = examples.last(version).values() if version else ()
+    known = {run.checksum: run for run in runs}
+    said = row.contract["examples"][:MAX_EXAMPLES]
+    return [Example(each, known.get(canonical.digest(each))) for each in said]
 
 
 def compared(before: Any, after: Any, layout: Layout) -> list[Line]:

@@ -128,8 +128,10 @@ def _shown(
 
 
 def _sent(request: HttpRequest) -> Form:
-    given = {key: request.POST.get(key, "").strip() for key in ("title", "text", "name", "team")}
-    return Form(**given)
+    title, text, name, team = (
+        request.POST.get(key, "").strip() for key in ("title", "text", "name", "team")
+    )
+    return Form(title, text, name, team)
 
 
 def _again(form: Form, refused: Any) -> Form:

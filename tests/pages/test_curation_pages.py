@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from kernel import documents, outbox
+from kernel import canonical, documents, outbox
 
+from orchestration.models import ExampleRun
 from registry import proposals, reports
 from registry.models import Team, Tool, ToolProposal, ToolReport, User
 from tests.pages.conftest import DESK, PHONE, Visit
@@ -218,6 +219,24 @@ def test_the_admin_shows_proposals_and_reports_to_those_they_concern(
     assert review["Location"] == f"/tools/proposals/{row.id}/"
 
 
+def test_a_reviewer_sees_how_the_same_examples_went(
+    browse: Browse, team: Team, alice: User, root: User
+) -> None:
+    known, fresh = {"arguments": {"code": "1"}}, {"arguments": {"code": "2"}}
+    tool = make_own_tool(team, examples=[known])
+    ExampleRun.objects.create(
+        tool_version=tool.live_version,
+        position=0,
+        checksum=canonical.digest(known),
+        passed=True,
+        agent_name="worker",
+        team_id=team.id,
+    )
+    row = submit(alice, entry_of(tool, examples=[fresh, known]))
+    review = browse(root).get(f"/approvals/{question_of(row).id}/").context["review"]
+    assert [each.run.passed if each.run else None for each in review.examples] == [None, True]
+
+
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 class TestInTheBrowser:
@@ -281,10 +300,6 @@ class TestInTheBrowser:
             "/approvals/",
         ):
             window.go(path)
-            window.page.screenshot(
-                path=f"/tmp/curation/{width}{path.replace('/', '_')[:60].replace('?', '_')}.png",
-                full_page=True,
-            )
             assert "taken" not in window.page.title().split("<")[0]
             inside = "document.querySelectorAll('main script, main img').length"
             assert window.page.evaluate(inside) == 0
