@@ -360,15 +360,18 @@ def timed(ask: Callable[[str], int], rounds: int) -> dict[str, float]:
     texts = [each["q"] for each in questions()]
     for text in texts[:5]:
         ask(text)
-    taken = []
+    taken, computed = [], []
     for number in range(rounds):
         # Each question is asked with another word each time, so that none is remembered.
         text = f"{texts[number % len(texts)]} {SYSTEMS[number // len(texts) % len(SYSTEMS)]}"
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         ask(text)
         taken.append((time.perf_counter() - start) * 1e3)
+        computed.append((time.process_time() - worked) * 1e3)
     cut = statistics.quantiles(taken, n=100)
     return {
+        # What this process computed: without what others on the machine, and PostgreSQL, took.
+        "cpu_p95_ms": round(statistics.quantiles(computed, n=100)[94], 1),
         "p50_ms": round(statistics.median(taken), 1),
         "p95_ms": round(cut[94], 1),
         "p99_ms": round(cut[98], 1),

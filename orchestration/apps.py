@@ -11,6 +11,7 @@ class OrchestrationConfig(AppConfig):
         from orchestration import checks, workflows
         from orchestration.api import callable
         from orchestration.calls import binding
+        from orchestration.pages import tools as tool_panels
 
         append_only.register("orchestration.WorkflowVersion")
         ciphers.keep("orchestration.ToolCallPayload", ciphertext="sealed", key="sealed_key")
@@ -18,3 +19,4 @@ class OrchestrationConfig(AppConfig):
         api.resolve_runs_by(binding.run_of)
         checks.register()
         callable.register()
+        tool_panels.register()

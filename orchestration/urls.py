@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from orchestration.api import calls, runs, tasks, upstreams, workflows
-from orchestration.pages import drift, gates, inbox, publications
+from orchestration.pages import drift, gates, inbox, publications, trial
 from orchestration.pages import runs as run_pages
 
 api: list[URLPattern] = [

@@ -1,4 +1,5 @@
 from orchestration.models.calls import IdempotencyKey, ToolCall, ToolCallPayload
+from orchestration.models.examples import ExampleRun
 from orchestration.models.resilience import CachedResult, CircuitBreaker, LargeResult
 from orchestration.models.runs import RunEvent, Step, WorkflowRun
 from orchestration.models.tasks import AgentTask
@@ -8,6 +9,7 @@ __all__ = [
     "AgentTask",
     "CachedResult",
     "CircuitBreaker",
+    "ExampleRun",
     "IdempotencyKey",
     "LargeResult",
     "RunEvent",

@@ -12,8 +12,11 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from registry import discovery, rendering
-from registry.discovery import Found, filters
+from registry.discovery import Found
 from registry.models import Tool
+
+# What a search carries that leaves no tool out.
+NOT_NARROWING = frozenset({"q", "semantic", "page_size", "cursor", "page", "format"})
 
 
 def respond(door: Door, request: Request, rows: QuerySet[Tool]) -> Response:
@@ -40,10 +43,13 @@ def mode_of(asked: Mapping[str, str]) -> discovery.Mode:
 
 
 def _ranked(door: Door, request: Request, rows: QuerySet[Tool], text: str) -> Response:
-    found = discovery.search(rows, text, mode_of(request.query_params))
+    asked = request.query_params
+    found = discovery.search(
+        rows, text, mode_of(asked), narrow=len(asked.keys() - NOT_NARROWING) > 0
+    )
     start, size = _place(request), Pages().get_page_size(request) or Pages.page_size
     hits = found.hits[start : start + size]
-    by_entry = {row.entry_id: row for row in of_hits(rows, [hit.entry_id for hit in hits])}
+    by_entry = {row.entry_id: row for row in of_hits([hit.entry_id for hit in hits])}
     there = [hit for hit in hits if hit.entry_id in by_entry]
     results = _rendered(door, request, [by_entry[hit.entry_id] for hit in there])
     for result, hit in zip(results, there, strict=True):
@@ -51,9 +57,11 @@ def _ranked(door: Door, request: Request, rows: QuerySet[Tool], text: str) -> Re
     return Response(_links(request, found, start, size) | {"results": results})
 
 
-def of_hits(rows: QuerySet[Tool], entry_ids: Sequence[int]) -> list[Any]:
-    """The tools behind these hits, each with its `entry_id`."""
-    found = filters.among(rows, entry_ids).select_related("entry")
+def of_hits(entry_ids: Sequence[int]) -> list[Any]:
+    """The tools behind these hits, which were found among visible ones; each with its
+    `entry_id`."""
+    related = ("entry", "live_version", "team", "replacement")
+    found = Tool.objects.filter(entry__id__in=entry_ids).select_related(*related)
     for row in found:
         row.entry_id = row.entry.id
     return list(found)

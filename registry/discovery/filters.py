@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from kernel import money
 from kernel.actor import Actor
@@ -106,7 +106,14 @@ def among(rows: QuerySet[Tool], entry_ids: Iterable[int]) -> QuerySet[Tool]:
     """The rows whose entries have these ids, however many there are: they travel as one value."""
     ids = list(entry_ids)
     if connection.vendor == "postgresql":
-        return rows.filter(entry__id__in=RawSQL("SELECT unnest(%s::bigint[])", [ids]))
+        # An array that the planner can look into; it knows nothing of what a function returns.
+        return (
+            rows.filter(entry__isnull=False)
+            .annotate(
+                _among=RawSQL("registry_toolentry.id = ANY(%s::bigint[])", [ids], BooleanField())
+            )
+            .filter(_among=True)
+        )
     return rows.filter(entry__id__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps(ids)]))
 
 

@@ -58,15 +58,16 @@ class Found:
     corrected: str = ""
 
 
-def search(rows: QuerySet[Tool], text: str, mode: Mode = "text") -> Found:
+def search(rows: QuerySet[Tool], text: str, mode: Mode = "text", *, narrow: bool = False) -> Found:
     """The tools among `rows` that the text means, best first. `rows` are what the caller may see
-    (`filters.listed`), narrowed as they like.
+    (`filters.listed`), narrowed as they like; `narrow` says that they leave out many, so that they
+    are read whole instead of being asked about the best hits.
 
     1. by words: with all of them, then with some; where none is found, with likely spellings;
     2. by meaning: the nearest vectors; 3. both become one by reciprocal rank fusion;
     4. a tool of exactly this name comes first.
     """
-    allowed = _Allowed(rows)
+    allowed = _Allowed(rows, narrow)
     by_words: list[int] = []
     corrected = ""
     if mode != "semantic":
@@ -88,9 +89,12 @@ def search(rows: QuerySet[Tool], text: str, mode: Mode = "text") -> Found:
 class _Allowed:
     """Which entries may be found: asked for the best hits, and read whole where few of them are."""
 
-    def __init__(self, rows: QuerySet[Tool]) -> None:
+    def __init__(self, rows: QuerySet[Tool], narrow: bool) -> None:
         self.rows = rows
+        self.narrow = narrow
         self._all: set[int] | None = None
+        if narrow:
+            self.all()
 
     def of(self, ids: Sequence[int]) -> list[int]:
         """Those of the ids that are allowed, in their order; of very many the best that suffice."""
@@ -134,9 +138,9 @@ def _by_words(asked: Terms, allowed: _Allowed) -> tuple[list[int], str]:
 
 
 def _matching(asked: Terms, allowed: _Allowed) -> list[int]:
-    hits = fulltext.matching(asked, enough=ENOUGH, most=HEAD)
+    hits = fulltext.matching(asked, enough=ENOUGH, most=EVERYTHING if allowed.narrow else HEAD)
     found = allowed.of([each.id for each in hits])
-    if len(found) < ENOUGH and hits:
+    if len(found) < ENOUGH <= len(hits):
         # What may be seen stands further down, or has some of the words alone.
         hits = fulltext.matching(asked, enough=EVERYTHING, most=EVERYTHING)
         found = allowed.of([each.id for each in hits])
@@ -150,6 +154,8 @@ def _by_meaning(text: str, allowed: _Allowed) -> list[int]:
     spoken = " ".join(documents.words(text[: terms.LONGEST_TEXT]))
     if not spoken:
         return []
+    if allowed.narrow:
+        return [each.id for each in meaning.nearest(spoken, among=allowed.all(), most=HEAD)]
     near = [each.id for each in meaning.nearest(spoken, most=HEAD)]
     found = allowed.of(near)
     if len(found) >= PLENTY or len(near) < HEAD:

@@ -124,7 +124,10 @@ def _told(problem: Problem) -> tuple[str, ...]:
 
 def _searched(rows: QuerySet[Tool], asked: Mapping[str, str]) -> discovery.Found | None:
     text = asked.get("q", "")
-    return discovery.search(rows, text, listing.mode_of(asked)) if text else None
+    if not text:
+        return None
+    narrow = bool(asked.keys() - listing.NOT_NARROWING)
+    return discovery.search(rows, text, listing.mode_of(asked), narrow=narrow)
 
 
 def _tools(rows: QuerySet[Tool], page: "Page[Any]", *, ranked: bool) -> list[Tool]:
@@ -133,7 +136,7 @@ def _tools(rows: QuerySet[Tool], page: "Page[Any]", *, ranked: bool) -> list[Too
         chosen: Any = page.object_list
         return list(chosen.select_related(*related))
     ids = list(page.object_list)
-    by_entry = {row.entry_id: row for row in listing.of_hits(rows.select_related(*related), ids)}
+    by_entry = {row.entry_id: row for row in listing.of_hits(ids)}
     return [by_entry[each] for each in ids if each in by_entry]
 
 

@@ -20,7 +20,7 @@ from context import files
 from governance import approvals, budgets, grants, rates
 from observability import rollups
 from observability.models import DirtyHour
-from orchestration.models import IdempotencyKey
+from orchestration.models import ExampleRun, IdempotencyKey
 from registry import bindings, catalogue, drift, proposals, reports, secrets
 from registry.models import Agent, Secret, Team, Tool, UpstreamServer, User
 from tests import factories
@@ -113,6 +113,10 @@ def _work_done(agent: Agent, tool: Tool, scene: scenes.GateScene) -> None:
     at = clock.now()
     happening.task(agent, at, project=scene.project).save()
     call = scenes.make_call(agent, tool, finished_at=at)
+    ExampleRun.objects.create(
+        tool_version=tool.live_version, position=0, checksum="0" * 64, passed=True,
+        agent_name=agent.name, team_id=agent.team_id,
+    )  # fmt: skip
     IdempotencyKey.objects.create(agent=agent, key="k", request_digest="0" * 64, call=call)
     files.read(scene.project.id, "README.md", reader_id=agent.id)
     rollups.fold()
