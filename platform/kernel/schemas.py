@@ -1,7 +1,7 @@
 """JSON Schema (2020-12): is this one, and does a value fit it. Faults carry JSON pointers."""
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -15,11 +15,15 @@ def faults_of_schema(schema: Any) -> tuple[Issue, ...]:
     """What keeps `schema` from being a JSON Schema of an object; empty when nothing does."""
     if not isinstance(schema, dict):
         return (Issue("", "a JSON Schema is an object"),)
-    meta = jsonschema_rs.Draft202012Validator(
+    found = _issues(_meta().iter_errors(schema))
+    return found or _faults_of_build(schema)
+
+
+@cache
+def _meta() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
         {"$ref": "https://json-schema.org/draft/2020-12/schema"}
     )
-    found = _issues(meta.iter_errors(schema))
-    return found or _faults_of_build(schema)
 
 
 def _faults_of_build(schema: dict[str, Any]) -> tuple[Issue, ...]:
