@@ -13,10 +13,10 @@ EXACT = 2**53
 TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 # Words of other languages and older drafts, as function lists and API documents use them.
 ALIASES = {
-    **dict.fromkeys(("dict", "hashmap", "map", "struct", "record", "dictionary"), "object"),
+    **dict.fromkeys(("dict", "hashmap", "hashtable", "map", "struct", "record"), "object"),
     **dict.fromkeys(("list", "tuple", "set", "arraylist", "queue", "stack", "sequence"), "array"),
     **dict.fromkeys(("float", "double", "decimal", "numeric"), "number"),
-    **dict.fromkeys(("int", "long", "short", "int32", "int64", "bigint"), "integer"),
+    **dict.fromkeys(("int", "long", "short", "byte", "int32", "int64", "bigint"), "integer"),
     **dict.fromkeys(("str", "text", "char", "character", "file", "date", "datetime"), "string"),
     **dict.fromkeys(("date-time", "uuid", "uri", "url", "email", "password"), "string"),
     **dict.fromkeys(("bool",), "boolean"),
@@ -85,6 +85,25 @@ def _dependent(value: Any) -> Any:
         return None
     found = {key: _words(each) for key, each in value.items()}
     return None if None in found.values() else found
+
+
+def is_of(value: Any, types: list[str]) -> bool:
+    """Whether the value is of one of the types, as JSON Schema counts them (6.1.1)."""
+    names = {str: "string", bool: "boolean", dict: "object", list: "array", type(None): "null"}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "number" in types or ("integer" in types and value == int(value))
+    return names.get(type(value)) in types
+
+
+def read_as(value: Any, types: list[str]) -> Any:
+    """What the value means as one of the types: the number or truth in a text, the text of a
+    number; None where it means nothing."""
+    if isinstance(value, str):
+        found = _truth(value) if "boolean" in types else _number(value)
+        return found if found is not None and is_of(found, types) else None
+    if isinstance(value, int | float) and "string" in types:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return None
 
 
 @lru_cache(maxsize=10_000)

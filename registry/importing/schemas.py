@@ -77,6 +77,7 @@ class _One:
         self._items(out, node)
         _bounds(out, node)
         self._lift_required(out, node)
+        self._default(out)
         if "example" in node and "examples" not in out:
             out["examples"] = [node["example"]]
         if isinstance(node.get("examples"), dict) and node["examples"]:
@@ -152,6 +153,25 @@ class _One:
             self._note(f"{str(word)[:80]!r} is no type: any is allowed instead", "type")
         if found and not unknown:
             out["type"] = found[0] if len(found) == 1 else found
+
+    def _default(self, out: dict[str, Any]) -> None:
+        """A default is a value that may be given: where that is null, null is; one of another
+        type than its schema's is read as that type, or left out."""
+        types = out.get("type")
+        if "default" not in out or types is None:
+            return
+        kinds = types if isinstance(types, list) else [types]
+        if keywords.is_of(out["default"], kinds):
+            return
+        if out["default"] is None:
+            out["type"] = [*kinds, "null"]
+            if "enum" in out and None not in out["enum"]:
+                out["enum"] = [*out["enum"], None]
+        elif (meant := keywords.read_as(out["default"], kinds)) is not None:
+            out["default"] = meant
+        else:
+            del out["default"]
+            self._note("the default is left out: it isn't of the type", "default")
 
     def _items(self, out: dict[str, Any], node: dict[str, Any]) -> None:
         """2020-12 has `prefixItems` for what older drafts write as a list of items."""

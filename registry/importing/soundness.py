@@ -4,6 +4,7 @@ from typing import Any
 
 from kernel import schemas
 
+from registry.importing import keywords
 from registry.importing.closing import MAX_SCHEMAS, Closing, measured
 from registry.importing.drafts import Draft, Notes, Unfit
 from registry.importing.references import References
@@ -33,9 +34,23 @@ def standalone(schema: Any, place: str, name: str, notes: Notes) -> dict[str, An
     size = measured(schema).size
     if size > MAX_SCHEMAS:
         raise Unfit(place, f"it holds {size} schemas; at most {MAX_SCHEMAS} are taken over")
-    if schema.get("type") == "object" and not schemas.faults_of_schema(schema):
+    if _stands(schema):
         return schema
     return _translated(schema, place, name, notes)
+
+
+def _stands(schema: dict[str, Any]) -> bool:
+    """Whether it can stay as it is: valid, of an object, and without a default that would be
+    refused when it is filled in."""
+    if schema.get("type") != "object" or schemas.faults_of_schema(schema):
+        return False
+    for each in schema.get("properties", {}).values():
+        types = each.get("type") if isinstance(each, dict) else None
+        if types is not None and "default" in each:
+            kinds = types if isinstance(types, list) else [types]
+            if not keywords.is_of(each["default"], kinds):
+                return False
+    return True
 
 
 def _translated(schema: dict[str, Any], place: str, name: str, notes: Notes) -> dict[str, Any]:

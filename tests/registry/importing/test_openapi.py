@@ -165,6 +165,11 @@ def test_a_body_that_nobody_writes_from_a_value_is_a_text(petstore: Imported) ->
             {"type": "object", "properties": {"a": {"type": "string", "required": True}}},
             {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
         ),
+        ({"type": "string", "default": None}, {"type": ["string", "null"], "default": None}),
+        ({"type": "integer", "default": "10"}, {"type": "integer", "default": 10}),
+        ({"type": "boolean", "default": "false"}, {"type": "boolean", "default": False}),
+        ({"type": "string", "default": 1}, {"type": "string", "default": "1"}),
+        ({"type": "integer", "default": "all"}, {"type": "integer"}),
         (
             {"type": "integer", "maximum": 9223372036854775807},
             {"type": "integer", "maximum": 9.223372036854775807e18},
