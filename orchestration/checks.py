@@ -5,7 +5,7 @@ from typing import Any
 from django.core import checks
 
 from orchestration.executors import sandboxed
-from orchestration.sandbox import SandboxUnavailable, bubblewrap, probe, seccomp
+from orchestration.sandbox import Report, SandboxUnavailable, bubblewrap, probe, seccomp
 
 
 def register() -> None:
@@ -38,12 +38,23 @@ def there_is_a_sandbox(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
 
 
 def the_sandbox_works(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
-    """E003 and W001, with `check --deploy`: a trial job ran, and cgroups hold its limits."""
+    """With `check --deploy`: a trial job ran (E003), cgroups hold its limits (W001), sandboxes can
+    be kept booted for calls (W002), and what is in force (I001)."""
     report = probe(sandboxed.config())
     found: list[checks.CheckMessage] = [
         checks.Error(f"The sandbox doesn't work here: {problem}", id="orchestration.E003")
         for problem in report.problems
     ]
+    if report.works:
+        found.append(checks.Info(_in_force(report), id="orchestration.I001"))
+    if report.pool.fault:
+        found.append(
+            checks.Warning(
+                f"No sandbox can be kept booted for calls: {report.pool.fault}",
+                hint="Each call starts its own, which takes longer. SANDBOX_WARM=0 doesn't try.",
+                id="orchestration.W002",
+            )
+        )
     if report.works and report.weak:
         found.append(
             checks.Warning(
@@ -53,3 +64,13 @@ def the_sandbox_works(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
             )
         )
     return found
+
+
+def _in_force(report: Report) -> str:
+    held = f"memory by {report.memory}, CPU by {report.cpu}, processes by {report.processes}"
+    pool = report.pool
+    return (
+        f"The sandbox: bubblewrap {report.version}, a system call filter, user {report.uid}; "
+        f"{held}; {pool.idle} of {pool.max_idle} kept booted, {pool.busy} of "
+        f"{pool.max_parallel} at work, {pool.waiting} calls waiting."
+    )

@@ -45,22 +45,27 @@ def run(job: Job, *, config: SandboxConfig, party: str = "") -> Outcome:
     a sandbox that is booted for its like, if one is ready; 4. else start one.
     """
     check(job)
+    here = place(config)
+    leftovers.swept_once(here.hierarchies, config)
+    with shelf.held(job.binds, config=config), slots.taken(config, party=party) as slot:
+        with POOL.asked(job, here) as warm:
+            talk = warm.serve(job, slot) if warm is not None else None
+        if warm is not None and talk is not None:
+            used = replace(here.enforced, uid=warm.berth.uid, start="warm")
+        else:
+            talk, used = _cold(job, here, slot), replace(here.enforced, uid=slot.uid)
+    if talk.launcher_killed:
+        # It could clear nothing away. The slot is free by now, so it can be done for it.
+        leftovers.sweep(here.hierarchies, config)
+    return ending.outcome(talk, used)
+
+
+def place(config: SandboxConfig) -> Place:
+    """What there is on this machine; raises SandboxUnavailable where that isn't enough."""
     program = bubblewrap.find()
     hierarchies = _hierarchies(config.cgroup_parent)
     enforced = enforcement(hierarchies, config=config, program=program)
-    leftovers.swept_once(hierarchies, config)
-    place = Place(config, program, hierarchies, enforced)
-    with shelf.held(job.binds, config=config), slots.taken(config, party=party) as slot:
-        with POOL.asked(job, place) as warm:
-            talk = warm.serve(job, slot) if warm is not None else None
-        if warm is not None and talk is not None:
-            used = replace(enforced, uid=warm.berth.uid, start="warm")
-        else:
-            talk, used = _cold(job, place, slot), replace(enforced, uid=slot.uid)
-    if talk.launcher_killed:
-        # It could clear nothing away. The slot is free by now, so it can be done for it.
-        leftovers.sweep(hierarchies, config)
-    return ending.outcome(talk, used)
+    return Place(config, program, hierarchies, enforced)
 
 
 def _hierarchies(parent: str | None) -> tuple[Hierarchy, ...]:
@@ -73,11 +78,11 @@ def _hierarchies(parent: str | None) -> tuple[Hierarchy, ...]:
     return found
 
 
-def _cold(job: Job, place: Place, slot: Slot) -> Conversation:
+def _cold(job: Job, here: Place, slot: Slot) -> Conversation:
     with tempfile.TemporaryDirectory(prefix="gatehouse-files-") as folder:
         bound = specs.with_files(job, Path(folder)) if job.files else job
-        spec = specs.spec(bound, place.program, slot, place.enforced, config=place.config)
-        groups = cgroups.plan(place.hierarchies, job.limits, slot.name)
+        spec = specs.spec(bound, here.program, slot, here.enforced, config=here.config)
+        groups = cgroups.plan(here.hierarchies, job.limits, slot.name)
         return converse(job, spec | {"cgroups": [asdict(group) for group in groups]}, slot)
 
 

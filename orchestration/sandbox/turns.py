@@ -49,6 +49,11 @@ def nobody_waits(config: SandboxConfig) -> bool:
     return not _waiting(_folder(config))
 
 
+def waiting(config: SandboxConfig) -> int:
+    """How many calls wait for a slot."""
+    return len(_waiting(_folder(config)))
+
+
 def pause(rank: int) -> float:
     """Seconds to sleep before looking again: the further back, the less there is to see."""
     return min(FIRST_PAUSE * (rank + 1), LONGEST_PAUSE)

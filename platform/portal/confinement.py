@@ -1,10 +1,12 @@
 """What the sandbox is on this machine, told to the person who starts or inspects Gatehouse."""
 
 import os
+from dataclasses import replace
 
 from django.conf import settings
 
-from orchestration.sandbox import Report, SandboxConfig, probe
+from orchestration.executors import sandboxed
+from orchestration.sandbox import Report, probe
 
 MARKER = "weak_limits"
 WEAK_NOTE = (
@@ -13,9 +15,23 @@ WEAK_NOTE = (
 )
 
 
+COLD_NOTE = (
+    "Sandbox: none can be kept booted for calls, so each starts its own, which takes longer: {}"
+)
+
+
+def told(found: Report) -> str:
+    """What is in force, on one line."""
+    limits = f"memory by {found.memory}, CPU by {found.cpu}, processes by {found.processes}"
+    kept = f"{found.pool.idle} of {found.pool.max_idle} kept booted"
+    busy = f"{found.pool.busy} of {found.pool.max_parallel} at work"
+    calls = "system calls filtered" if found.seccomp else "system calls not filtered"
+    return f"bubblewrap {found.version or 'missing'}; {limits}; {calls}; {kept}, {busy}"
+
+
 def report(*, weak_limits: bool) -> Report:
     """What is in force; runs one trial job."""
-    return probe(SandboxConfig(home=settings.VAR / "sandbox", weak_limits=weak_limits))
+    return probe(replace(sandboxed.config(), weak_limits=weak_limits))
 
 
 def settle() -> tuple[str, ...]:

@@ -111,10 +111,9 @@ def _sandbox() -> Finding:
     details = {key: value for key, value in asdict(found).items() if key != "problems"}
     details["bubblewrap"] = str(found.bubblewrap) if found.bubblewrap else None
     details |= {"weak_limits": settings.SANDBOX_WEAK_LIMITS, "parallel": settings.SANDBOX_PARALLEL}
-    limits = f"memory by {found.memory}, CPU by {found.cpu}, processes by {found.processes}"
-    summary = f"bubblewrap {found.version or 'missing'}; {limits}"
-    notes = (confinement.WEAK_NOTE,) if found.weak and settings.SANDBOX_WEAK_LIMITS else ()
-    return Finding("sandbox", summary, details, found.problems, notes)
+    notes = [confinement.WEAK_NOTE] if found.weak and settings.SANDBOX_WEAK_LIMITS else []
+    notes += [confinement.COLD_NOTE.format(found.pool.fault)] if found.pool.fault else []
+    return Finding("sandbox", confinement.told(found), details, found.problems, tuple(notes))
 
 
 def _timer() -> Finding:

@@ -139,6 +139,10 @@ def test_doctor_tells_what_is_in_force(tmp_path: Path) -> None:
     assert found["timer"]["runs"] is False
     assert found["keys"]["problems"] == []
     assert {"memory", "cpu", "processes", "seccomp", "weak_limits"} <= set(found["sandbox"])
+    pool = found["sandbox"]["pool"]
+    assert (pool["max_idle"], pool["idle"], pool["busy"], pool["waiting"]) == (4, 0, 0, 0)
+    assert pool["starts"] is True
+    assert "0 of 4 kept booted" in found["sandbox"]["summary"]
 
 
 def test_doctor_finds_a_key_that_others_may_read(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from orchestration.sandbox import (
     launch,
     probe,
     run,
+    warm,
 )
 from orchestration.sandbox.job import Job, Limits
 from tests.orchestration.sandbox.conftest import Sandbox
@@ -27,6 +28,20 @@ def test_a_probe_tells_what_is_in_force(config: SandboxConfig) -> None:
     assert report.version[0].isdigit()
     assert report.seccomp
     assert report.weak == config.weak_limits
+
+
+def test_a_probe_tells_whether_sandboxes_can_be_kept_booted(
+    config: SandboxConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert probe(config).pool.starts is None
+    pool = probe(replace(config, max_idle=2)).pool
+    assert (pool.starts, pool.fault, pool.idle, pool.max_idle) == (True, "", 0, 2)
+    assert (pool.busy, pool.max_parallel, pool.waiting) == (0, config.max_parallel, 0)
+    monkeypatch.setattr(warm, "BOOT_SECONDS", 0.0)
+    report = probe(replace(config, max_idle=2))
+    assert report.works, "without them calls start cold"
+    assert report.pool.starts is False
+    assert "gate" in report.pool.fault
 
 
 def test_without_bubblewrap_nothing_is_executed(
