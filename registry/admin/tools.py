@@ -10,6 +10,7 @@ from kernel.problems import Problem
 from unfold.decorators import action, display
 
 from registry import publishing
+from registry.admin.imports import Importing
 from registry.admin.proposing import Proposing
 from registry.forms import ToolForm
 from registry.models import Permission, Tool
@@ -18,7 +19,7 @@ PUBLISH_BUTTON = "registry_tool_save_and_publish"
 
 
 @admin.register(Tool)
-class ToolAdmin(Proposing):
+class ToolAdmin(Importing, Proposing):
     """A tool's entry: edit the draft, see its diff in the history, publish it as a version."""
 
     form = ToolForm
