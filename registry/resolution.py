@@ -16,10 +16,13 @@ from registry.models import Team, Tool, ToolVersion, VersionPin
 from registry.selection import Selector, SelectorError
 
 SHOWN = 10
-# What only the draft is about: a call is judged by the published contract.
-DRAFT = (
-    "description parameters result_schema executor_config sandbox_config examples compensation "
-    "origin release_notes"
+# What a call reads: of the definition its state, since it is judged by the published contract. That
+# one is kept by version (contracts.Contract.of), so that it is read once in a process.
+READ = (
+    "name team__name is_shared deprecated deprecated_at deprecation_message sunset_at retired "
+    "removed_at quarantined_at quarantine_reason replacement__name live_version__tool "
+    "live_version__version live_version__sort_key live_version__checksum "
+    "live_version__published_at live_version__published_by"
 ).split()
 
 
@@ -69,13 +72,12 @@ def _found(name: str, actor: Actor, agent_id: UUID | None) -> Tool | None:
 
 @lru_cache(maxsize=16)
 def _of_agent(teams: int) -> prepared.Select[Tool]:
-    """What an agent of so many teams asks; what a contract says isn't read from the definition."""
+    """What an agent of so many teams asks, with no more of the rows than a call reads."""
     samples = {f"team_{place}": uuid4() for place in range(teams)}
     viewer = Actor("agent", None, "sample", teams=frozenset(samples.values()))
-    unread = [name for own in DRAFT for name in (own, f"replacement__{own}")]
     return prepared.Select(
         lambda: (
-            _rows(viewer, slot(VersionPin, "agent")).filter(name=slot(Tool, "name")).defer(*unread)
+            _rows(viewer, slot(VersionPin, "agent")).filter(name=slot(Tool, "name")).only(*READ)
         ),
         {name: (sample, Team._meta.pk) for name, sample in samples.items()},
     )
