@@ -75,7 +75,7 @@ def review(row: ToolProposal, actor: Actor, layout: Layout) -> Review:
         breaking=sum(each.get("kind") == "breaking" for each in row.differences),
         entry=beside,
         outdated=proposals.why_outdated(row) if row.status == "open" else "",
-        panels=console.panels("tool", row.tool, actor) if row.tool else [],
+        panels=console.panels("tool_lifecycle", row.tool, actor) if row.tool else [],
         reports=list(row.reports.visible_to(actor)[:MAX_REPORTS]),
         examples=_examples(row),
         may_withdraw=proposals.may_withdraw(row, actor),
