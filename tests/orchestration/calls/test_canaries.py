@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import pytest
 import structlog
-from django.conf import settings as configured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from portal import logs
@@ -25,7 +24,7 @@ from orchestration.executors import table
 from orchestration.executors.secrets import MASK, Secrets, SecretUnavailable
 from orchestration.models import ToolCall
 from registry import secrets
-from registry.models import Agent, Secret, Team, User
+from registry.models import Secret, Team, User
 from tests import factories
 from tests.governance.rows import make_policy
 from tests.orchestration.executors.calling import ANYTHING
@@ -128,75 +127,71 @@ def stored() -> dict[str, str]:
     return found
 
 
-@pytest.mark.django_db(transaction=True)
-def test_no_secret_is_stored_or_emitted(
-    team: Team,
-    alice: User,
-    root: User,
-    agent: Agent,
-    key: str,
-    port: int,
-    planted: None,
-    settings: Any,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings.VAR = tmp_path / "var"
-    (settings.VAR / "databases").mkdir(parents=True)
-    told = {
-        "headers": {"X-Key": "${secret:header_key}", "Authorization": "Basic ${secret:header_key}"},
-        "query": {"key": "${secret:query_key}"},
-        "cookies": {"session": "${secret:cookie_key}"},
-        "private_hosts": ["127.0.0.1"],
-    }
-    for path in ("fine", "text", "broken", "slow", "cut"):
-        make(path, team, alice, "http", url=f"http://127.0.0.1:{port}/{path}", **told)
-    make("nowhere", team, alice, "http", url="http://127.0.0.1:1/x", **told)
-    dsn = "postgres://user:${secret:pass_word}@127.0.0.1:1/name"
-    make("database", team, alice, "sql", dsn=dsn)
+TOLD: dict[str, Any] = {
+    "headers": {"X-Key": "${secret:header_key}", "Authorization": "Basic ${secret:header_key}"},
+    "query": {"key": "${secret:query_key}"},
+    "cookies": {"session": "${secret:cookie_key}"},
+    "private_hosts": ["127.0.0.1"],
+}
+PROGRAM = (
+    "import os,json,sys,base64;v=os.environ['KEY'];print(v,file=sys.stderr);"
+    "sys.stdin.read();print(json.dumps({'v':v,v:1,'b':base64.b64encode(v.encode()).decode(),"
+    "'r':repr(v),'e':dict(os.environ)}))"
+)
+HTTP = ("fine", "text", "broken", "slow", "cut")
+
+
+def make_tools(team: Team, alice: User, port: int) -> None:
+    for path in HTTP:
+        make(path, team, alice, "http", url=f"http://127.0.0.1:{port}/{path}", **TOLD)
+    make("nowhere", team, alice, "http", url="http://127.0.0.1:1/x", **TOLD)
+    make("database", team, alice, "sql", dsn="postgres://u:${secret:pass_word}@127.0.0.1:1/name")
     make("whole_dsn", team, alice, "sql", dsn="${secret:pass_word}")
-    program = (
-        "import os,json,sys,base64;v=os.environ['KEY'];print(v,file=sys.stderr);"
-        "sys.stdin.read();print(json.dumps({'v':v,v:1,'b':base64.b64encode(v.encode()).decode(),"
-        "'r':repr(v),'e':dict(os.environ)}))"
-    )
-    argv = ["python3", "-c", program]
-    make("program", team, alice, "command", argv=argv, env={"KEY": "${secret:env_key}"})
-    failing = [*argv[:2], program + ";raise SystemExit(v)"]
-    make("failing", team, alice, "command", argv=failing, env={"KEY": "${secret:env_key}"})
-    make("ungranted", team, None, "http", url=f"http://127.0.0.1:{port}/fine", **told)
-    make("buggy", team, alice, "http", url=f"http://127.0.0.1:{port}/fine", **told)
+    env = {"KEY": "${secret:env_key}"}
+    make("program", team, alice, "command", argv=["python3", "-c", PROGRAM], env=env)
+    failing = ["python3", "-c", f"{PROGRAM};raise SystemExit(v)"]
+    make("failing", team, alice, "command", argv=failing, env=env)
+    make("ungranted", team, None, "http", url=f"http://127.0.0.1:{port}/fine", **TOLD)
+    make("buggy", team, alice, "http", url=f"http://127.0.0.1:{port}/fine", **TOLD)
     make_policy("all", [{"name": "all", "audit": {"executions": "all"}, "message": "Log"}])
 
-    answers: list[str] = []
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
 
-    def send(name: str, **arguments: Any) -> Any:
+class Caller:
+    """Calls tools, and keeps all that it was answered."""
+
+    def __init__(self, key: str) -> None:
+        self.client = APIClient()
+        self.client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+        self.answers: list[str] = []
+
+    def send(self, name: str, **arguments: Any) -> Any:
         body = {"arguments": arguments}
-        answer = client.post(f"/api/v1/tools/{name}/call/", body, format="json")
-        answers.append(answer.content.decode() + str(dict(answer.headers)))
+        answer = self.client.post(f"/api/v1/tools/{name}/call/", body, format="json")
+        self.answers.append(answer.content.decode() + str(dict(answer.headers)))
         return answer
 
-    fine = send("fine", note="${secret:header_key}")
+
+def call_all(caller: Caller) -> None:
+    fine = caller.send("fine", note="${secret:header_key}")
     assert fine.json()["status"] == "succeeded", fine.content
     assert MASK in fine.content.decode()
-    assert json.dumps(CANARIES["header_key"])[1:-1] in Echo.heard[0]
-    assert "canary-cookie" in Echo.heard[0] and "canary" in Echo.heard[0].split('"path"')[1]
-    assert quote("${secret:header_key}", safe="") in Echo.heard[0], "an argument is never filled"
-    for name in ("text", "broken", "slow", "cut", "nowhere"):
-        assert send(name).json()["status"] in ("succeeded", "failed", "timed_out")
+    told = Echo.heard[0]
+    assert CANARIES["header_key"] in told and CANARIES["cookie_key"] in told
+    assert "canary" in told.split('"path"')[1]
+    assert quote("${secret:header_key}", safe="") in told, "an argument is never filled"
+    for name in (*HTTP[1:], "nowhere"):
+        assert caller.send(name).json()["status"] in ("succeeded", "failed", "timed_out")
     for name in ("database", "whole_dsn"):
-        assert send(name, query="SELECT 1").json()["status"] == "failed"
-    shown = send("program").json()
+        assert caller.send(name, query="SELECT 1").json()["status"] == "failed"
+    shown = caller.send("program").json()
     assert shown["result"]["v"] == MASK, shown
-    assert send("failing").json()["status"] == "failed"
-    refused = send("ungranted")
+    assert caller.send("failing").json()["status"] == "failed"
+    refused = caller.send("ungranted")
     assert refused.status_code == 503
     assert "header_key" in refused.content.decode()
 
+
+def call_with_a_bug(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(invocation: Any) -> Any:
         filled = invocation.secrets.fill(invocation.config)
         logging.getLogger("httpx").error("sending %s", filled)
@@ -206,42 +201,65 @@ def test_no_secret_is_stored_or_emitted(
     with monkeypatch.context() as patch:
         patch.setitem(table.EXECUTORS, "http", bug)
         logs.configure({"level": "INFO"})
-        assert send("buggy").json()["error"]["reason"] == "executor_error"
+        assert caller.send("buggy").json()["error"]["reason"] == "executor_error"
 
+
+def read_all(caller: Caller, root: User) -> list[str]:
+    """Every answer, every page that shows a call or a secret, and the audit log."""
     staff = APIClient()
     staff.force_login(root)
-    for call in ToolCall.objects.all():
-        page = staff.get(f"/admin/orchestration/toolcall/{call.id}/change/")
-        answers.append(page.content.decode())
-        answers.append(client.get(f"/api/v1/tool-calls/{call.id}/").content.decode())
+    urls = [f"/admin/orchestration/toolcall/{call.id}/change/" for call in ToolCall.objects.all()]
+    urls += [f"/api/v1/tool-calls/{call.id}/" for call in ToolCall.objects.all()]
     for secret in Secret.objects.all():
-        for place in ("change", "history"):
-            page = staff.get(f"/admin/registry/secret/{secret.id}/{place}/")
-            assert page.status_code == 200
-            answers.append(page.content.decode())
-    answers.append(staff.get("/api/v1/secrets/").content.decode())
-    answers.append(json.dumps(list(AuditEvent.objects.values()), default=str))
+        urls += [f"/admin/registry/secret/{secret.id}/{page}/" for page in ("change", "history")]
+    pages = [staff.get(url) for url in (*urls, "/api/v1/secrets/")]
+    assert {page.status_code for page in pages} == {200}
+    audit = json.dumps(list(AuditEvent.objects.values()), default=str)
+    return [*caller.answers, *(page.content.decode() for page in pages), audit]
 
+
+def files(var: Path) -> Iterator[Path]:
+    """What is in the home, and the database's own files with their log."""
+    yield from (path for path in var.rglob("*") if path.is_file())
+    database = Path(str(connection.settings_dict["NAME"]))
+    yield from database.parent.glob(f"{database.name}*")
+
+
+@pytest.mark.usefixtures("planted", "agent")
+@pytest.mark.django_db(transaction=True)
+def test_no_secret_is_stored_or_emitted(
+    team: Team,
+    alice: User,
+    root: User,
+    key: str,
+    port: int,
+    settings: Any,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.VAR = tmp_path / "var"
+    settings.VAR.mkdir()
+    make_tools(team, alice, port)
+    caller = Caller(key)
+    call_all(caller)
+    call_with_a_bug(caller, monkeypatch)
     assert ToolCall.objects.count() == 12
     for name, text in stored().items():
         assert leaks(text) == set(), name
-    for text in answers:
+    for text in read_all(caller, root):
         assert leaks(text) == set(), text[:2_000]
+        assert settings.SECRETS_KEYS not in text
     out, error = capfd.readouterr()
     assert "executor_failed" in error and "sending" in error
     assert leaks(out) == set() and leaks(error) == set(), error[-3_000:]
-    files = [path for path in settings.VAR.rglob("*") if path.is_file()]
-    files += Path(str(connection.settings_dict["NAME"])).parent.glob(
-        Path(str(connection.settings_dict["NAME"])).name + "*"
-    )
-    for path in files:
+    for path in files(settings.VAR):
         raw = path.read_bytes()
         for value in CANARIES.values():
             assert not any(form.encode() in raw for form in forms(value)), path
     used = AuditEvent.objects.filter(event="secret.used")
     assert used.filter(target_name="header_key").exists()
-    assert used.filter(data__tool="ungranted").count() == 0
-    assert configured.SECRETS_KEYS not in "".join(answers)
+    assert not used.filter(data__tool="ungranted").exists()
 
 
 def test_only_configuration_is_filled_and_what_isnt_known_is_named() -> None:
