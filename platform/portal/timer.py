@@ -19,7 +19,7 @@ from kernel.models import Outbox
 
 from governance import approvals, budgets, rates
 from observability import rollups
-from orchestration import calls, runs, tasks
+from orchestration import calls, runs, tasks, upstreams
 from orchestration.calls import cached
 
 log = structlog.get_logger(__name__)
@@ -145,5 +145,6 @@ def duties() -> list[Duty]:
         Duty("budgets.expire_holds", 10.0, budgets.expire_holds),
         Duty("rates.sweep", 60.0, rates.sweep),
         Duty("cached.sweep", 60.0, cached.sweep),
+        Duty("upstreams.queue_due", 5.0, upstreams.queue_due),
         Duty("rollups.fold", 5.0, rollups.fold),
     ]
