@@ -56,7 +56,13 @@ audits = st.fixed_dictionaries(
     },
 ).filter(bool)
 redactions = st.fixed_dictionaries(
-    {}, optional={"arguments": st.just(["/a"]), "results": st.sampled_from([["/b"], ["/c", "/b"]])}
+    {},
+    optional={
+        "arguments": st.sampled_from([["/a"], ["$..a"]]),
+        "results": st.sampled_from([["/b"], ["/c", "/b"]]),
+        "patterns": st.sampled_from([["email"], ["keys", "iban"]]),
+        "expressions": st.just({"staff": "E-[0-9]{6}"}),
+    },
 ).filter(bool)
 expiries = st.fixed_dictionaries({"after": st.sampled_from(["1h", 5]), "what": st.just("effect")})
 bodies = st.one_of(
