@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from kernel import documents
 from kernel.admin import HappeningAdmin
 from unfold.decorators import action, display
@@ -49,13 +51,14 @@ class ToolProposalAdmin(HappeningAdmin):
         return "\n".join(told) or ("none" if row.base_version_id else "a new tool")
 
     @display(description="difference")
-    def difference(self, row: ToolProposal) -> str:
+    def difference(self, row: ToolProposal) -> SafeString:
         before = documents.to_text(row.base_version.contract) if row.base_version else ""
         after = documents.to_text(row.contract)
         lines = difflib.unified_diff(
             before.splitlines(), after.splitlines(), "live", "proposed", lineterm=""
         )
-        return "\n".join(lines)
+        text = "\n".join(lines)
+        return format_html('<pre class="font-mono whitespace-pre-wrap break-all">{}</pre>', text)
 
     @action(description="Review side by side", url_path="review")
     def review(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:

@@ -34,7 +34,8 @@ def test_a_reviewer_reads_both_contracts_and_what_callers_feel(
     answer = browse(root).get(f"/tools/proposals/{row.id}/", follow=True)
     page = answer.content.decode()
     assert answer.redirect_chain[-1][0] == f"/approvals/{question_of(row).id}/"
-    for told in (">1.0 → 1.1<", "Better", "Says more.", "/description", "diff--split", "Who is hit"):
+    shown = (">1.0 → 1.1<", "Better", "Says more.", "/description", "diff--split", "Who is hit")
+    for told in shown:
         assert told in page
     assert 'value="request_changes"' in page
 
