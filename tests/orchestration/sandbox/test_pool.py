@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def waiting(home: Path) -> list[int]:
         if any(str(home / "berths") in each for each in held):
             found.append(int(folder.name))
     return found
+
+
+def end(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        # One that had served its call may have gone meanwhile.
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def nothing_left(home: Path) -> bool:
@@ -164,8 +172,7 @@ def test_without_memory_to_spare_none_is_made(
 
 def test_one_that_died_waiting_is_not_used(pool: Warmth, home: Path) -> None:
     pool.ready(program("pass"))
-    for pid in waiting(home):
-        os.kill(pid, signal.SIGKILL)
+    end(waiting(home), signal.SIGKILL)
     outcome = run(program("print(1)"), config=pool.config)
     assert (outcome.ending, outcome.stdout) == (Ending.succeeded, b"1\n")
     assert until(pool.idle)
@@ -185,7 +192,7 @@ def test_draining_twice_and_with_nothing_there_is_fine(pool: Warmth) -> None:
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    "end",
+    "last",
     [
         "os.kill(os.getpid(), signal.SIGKILL)",
         "os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)",
@@ -194,18 +201,17 @@ def test_draining_twice_and_with_nothing_there_is_fine(pool: Warmth) -> None:
         "drain(); os._exit(0)",
     ],
 )
-def test_however_the_owner_ends_nothing_is_left(home: Path, end: str) -> None:
+def test_however_the_owner_ends_nothing_is_left(home: Path, last: str) -> None:
     process = owner(home)
     assert waiting(home)
-    process.communicate(end, timeout=20)
+    process.communicate(last, timeout=20)
     assert until(lambda: nothing_left(home)), (waiting(home), left_cgroups(home))
 
 
 @pytest.mark.fault
 def test_a_launcher_that_is_asked_to_end_does_so_in_order(home: Path) -> None:
     process = owner(home)
-    for pid in waiting(home):
-        os.kill(pid, signal.SIGTERM)
+    end(waiting(home), signal.SIGTERM)
     process.communicate("drain()", timeout=20)
     assert until(lambda: nothing_left(home))
 
@@ -251,8 +257,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_cgroups_of_killed_launchers_are_swept_by_whoever_starts_next(home: Path) -> None:
     process = owner(home)
     process.send_signal(signal.SIGSTOP)
-    for pid in waiting(home):
-        os.kill(pid, signal.SIGKILL)
+    end(waiting(home), signal.SIGKILL)
     process.kill()
     process.wait()
     assert until(lambda: not waiting(home))
