@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def order(home: Path) -> list[str]:
     return [line.split()[1] for line in sorted(lines)]
 
 
+@contextmanager
+def both_slots(home: Path) -> Iterator[None]:
+    """Holds all that there is, so that everybody queues."""
+    config = config_at(home, max_parallel=2)
+    with slots.taken(config), slots.taken(config):
+        yield
+
+
 def test_a_team_with_a_hundred_calls_does_not_starve_one_with_a_single_call(home: Path) -> None:
     crowd = [caller(home, "crowd", 50) for _ in range(2)]
     assert until(lambda: queued(home) > 60)
@@ -67,15 +76,14 @@ def test_a_team_with_a_hundred_calls_does_not_starve_one_with_a_single_call(home
 
 
 def test_parties_of_several_processes_are_served_alternately(home: Path) -> None:
-    holder = caller(home, "holder", 2, 3.0)
-    assert until(lambda: (home.parent / "served").exists() and len(order(home)) == 2)
-    first = caller(home, "first", 20)
-    assert until(lambda: queued(home) == 20)
-    others = [caller(home, "second", 10), caller(home, "third", 5), caller(home, "third", 5)]
-    assert until(lambda: queued(home) == 40)
-    for each in (holder, first, *others):
+    with both_slots(home):
+        first = caller(home, "first", 20)
+        assert until(lambda: queued(home) == 20, 40)
+        others = [caller(home, "second", 10), caller(home, "third", 5), caller(home, "third", 5)]
+        assert until(lambda: queued(home) == 40, 40)
+    for each in (first, *others):
         assert each.wait(timeout=60) == 0
-    served = [name for name in order(home) if name != "holder"]
+    served = order(home)
     # Two slots are filled by two who write at once, so neighbours may change places.
     for turn in range(8):
         window = served[turn * 3 : turn * 3 + 5]
@@ -111,17 +119,17 @@ def test_a_newcomer_does_not_overtake_who_waits(home: Path) -> None:
 @pytest.mark.fault
 def test_who_died_waiting_keeps_nobody_back(home: Path) -> None:
     config = config_at(home, max_parallel=2)
-    holder = caller(home, "holder", 2, 1.5)
-    assert until(lambda: (home.parent / "served").exists() and len(order(home)) == 2)
-    dead = caller(home, "dead", 15)
-    assert until(lambda: queued(home) == 15)
-    os.kill(dead.pid, signal.SIGKILL)
-    dead.wait()
-    started = time.monotonic()
-    assert run(Job(("true",)), config=config, party="alive").ending is Ending.succeeded
-    assert time.monotonic() - started < 8
-    assert holder.wait(timeout=20) == 0
-    assert until(lambda: queued(home) == 0)
+    with both_slots(home):
+        dead = caller(home, "dead", 15)
+        assert until(lambda: queued(home) == 15, 40)
+        alive = caller(home, "alive", 1)
+        assert until(lambda: queued(home) == 16, 40)
+        os.kill(dead.pid, signal.SIGKILL)
+        dead.wait()
+    assert alive.wait(timeout=20) == 0
+    assert order(home) == ["alive"]
+    assert run(Job(("true",)), config=config).ending is Ending.succeeded
+    assert queued(home) == 0
 
 
 def test_who_gave_up_leaves_no_ticket(home: Path) -> None:
