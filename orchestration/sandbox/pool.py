@@ -129,7 +129,10 @@ class Pool:
                 for each, demand in self._demands.items()
                 if each.place.config.home == config.home
             }
-            ready = {each.told(): len(self._idle.get(each, ())) for each in known}
+            ready: dict[str, int] = {}
+            for each in known:
+                kept = len(self._idle.get(each, ()))
+                ready[each.told()] = ready.get(each.told(), 0) + kept
         errors = tuple(demand.error for demand in known.values() if demand.error)
         return State(
             max_idle=config.max_idle,
@@ -180,7 +183,7 @@ class Pool:
             demand.target = min(demand.target + (not found), most)
             # A short call has the processors for itself; its replacement is made after it.
             demand.not_before = max(demand.not_before, time.monotonic() + SHORT_SECONDS)
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._keep, name="sandbox-pool", daemon=True)
             self._thread.start()
 
@@ -263,16 +266,20 @@ class Pool:
             others = [
                 each
                 for each, idle in self._idle.items()
-                if idle and self._demands[each].asked < demand.asked and each != missing
+                if idle and each != missing and self._last_asked(each) < demand.asked
             ]
-            oldest = min(others, key=lambda each: self._demands[each].asked, default=None)
+            oldest = min(others, key=self._last_asked, default=None)
             found = [] if oldest is None else [self._idle[oldest].pop(0)]
-            if oldest is not None:
+            if oldest in self._demands:
                 self._demands[oldest].target = len(self._idle[oldest])
-            else:
+            elif oldest is None:
                 demand.error = f"{missing.told()}: {reason}"
                 demand.not_before = time.monotonic() + LOOK_SECONDS
         self._gives_up(found)
+
+    def _last_asked(self, profile: Profile) -> float:
+        demand = self._demands.get(profile)
+        return demand.asked if demand is not None else 0.0
 
     def _clear_away(self) -> None:
         with self._change:
