@@ -36,26 +36,34 @@ def rows(schema: Any) -> tuple[Row, ...]:
     if not isinstance(schema, Mapping):
         return ()
     found = []
-    for row in _members(schema, schema, "", 0):
+    for row in _members(schema, schema, "", 0, frozenset()):
         found.append(row)
         if len(found) == MOST_ROWS:
             break
     return tuple(found)
 
 
-def _members(schema: Schema, root: Schema, path: str, depth: int) -> Iterator[Row]:
+def _members(
+    schema: Schema, root: Schema, path: str, depth: int, seen: frozenset[int]
+) -> Iterator[Row]:
     properties = schema.get("properties")
     required = schema.get("required")
     needed = required if isinstance(required, list) else []
     for name, entry in properties.items() if isinstance(properties, Mapping) else ():
-        yield from _row(str(name), entry, root, path, depth, name in needed)
+        yield from _row(str(name), entry, root, path, depth, name in needed, seen)
     extra = schema.get("additionalProperties")
     if isinstance(extra, Mapping) and extra:
-        yield from _row("(any other)", extra, root, path, depth, False)
+        yield from _row("(any other)", extra, root, path, depth, False, seen)
 
 
 def _row(
-    name: str, entry: Any, root: Schema, path: str, depth: int, required: bool
+    name: str,
+    entry: Any,
+    root: Schema,
+    path: str,
+    depth: int,
+    required: bool,
+    seen: frozenset[int],
 ) -> Iterator[Row]:
     found = resolved(entry, root)
     place = f"{path}.{name}" if path else name
@@ -70,8 +78,11 @@ def _row(
         limits=tuple(_limits(found)),
         choices=tuple(_choices(found)),
     )
-    if depth + 1 < DEEPEST:
-        yield from _members(_inner(found, root), root, place, depth + 1)
+    inner = _inner(found, root)
+    # The members' own object tells a schema that holds itself, by whatever way it was reached.
+    own = id(inner.get("properties"))
+    if depth + 1 < DEEPEST and own not in seen:
+        yield from _members(inner, root, place, depth + 1, seen | {own})
 
 
 def _inner(schema: Schema, root: Schema) -> Schema:

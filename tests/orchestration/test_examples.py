@@ -1,9 +1,13 @@
 """Examples are executed as tests, through the pipeline, and what came of them is kept."""
 
+import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from kernel.problems import Invalid, NotFound
 
 from orchestration import examples
@@ -103,3 +107,14 @@ def test_a_wrong_example_cannot_be_published(team, example, place):
     with pytest.raises(Invalid) as refused:
         factories.make_tool(examples=[example])
     assert place in [issue.pointer for issue in refused.value.errors]
+
+
+def test_the_command_says_what_passed_and_fails_with_what_did_not(agent: Agent):
+    factories.make_tool(permissions=("code",), examples=[ADD])
+    out = StringIO()
+    with pytest.raises(CommandError, match="1 of 1 examples failed"):
+        call_command("tools", "test", "execute_python", "--agent", "worker", "--json", stdout=out)
+    assert json.loads(out.getvalue())["examples"][0]["passed"] is False
+    factories.grant(agent, "code")
+    call_command("tools", "test", "execute_python", "--agent", "worker", stdout=out)
+    assert "passed  example 1" in out.getvalue()

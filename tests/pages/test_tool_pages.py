@@ -134,10 +134,10 @@ def test_nested_schemas_are_rows():
     rows = {row.path: row for row in parameters.rows(NESTED)}
     assert rows["to"].type == "list of object"
     assert rows["to.name"].required
-    assert rows["to.boss.name"].depth == 2
+    assert rows["to.boss"].depth == 1
     assert rows["mode"].choices == ('"fast"', '"slow"')
     assert rows["when"].type == "string (date-time) or null"
-    assert len(rows) < 40, "a schema that refers to itself ends"
+    assert len(rows) == 5, "a schema that holds itself isn't opened again"
 
 
 def test_a_sample_fits_its_schema():

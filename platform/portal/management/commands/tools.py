@@ -1,4 +1,5 @@
-"""`manage.py tools import openapi|mcp|openai|anthropic SOURCE` and `tools export FORMAT`."""
+"""`manage.py tools import openapi|mcp|openai|anthropic SOURCE`, `tools export FORMAT`, `tools test
+NAME --agent AGENT` and `tools index`."""
 
 import json
 import sys
@@ -10,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from kernel.actor import SYSTEM
 from kernel.problems import Problem
 
-from orchestration import upstreams
+from orchestration import examples, upstreams
+from registry.discovery import rebuild
 from registry.exporting import documents
 from registry.importing import mcp, planning, texts
 from registry.importing.drafts import Imported, Terms
@@ -46,12 +48,23 @@ class Command(BaseCommand):
         give.add_argument("--strict", action="store_true", help="OpenAI's strict form")
         give.add_argument("--json", action="store_true", help="with what was left out, and why")
 
+        prove = actions.add_parser("test", help="execute a tool's examples, through the pipeline")
+        prove.add_argument("name", help="the tool")
+        prove.add_argument("--agent", required=True, help="who calls it, and pays")
+        prove.add_argument("--version", dest="number", help="another version than the agent's own")
+        prove.add_argument("--json", action="store_true")
+        remake = actions.add_parser("index", help="make the search index anew")
+        remake.add_argument("--json", action="store_true")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        acts = {
+            "export": self._export,
+            "import": self._import,
+            "test": self._test,
+            "index": self._index,
+        }
         try:
-            if options["action"] == "export":
-                self._export(options)
-            else:
-                self._import(options)
+            acts[options["action"]](options)
         except Problem as problem:
             lines = [f"{issue.pointer or '/'}: {issue.message}" for issue in problem.errors]
             raise CommandError("\n".join([problem.detail, *lines])) from problem
@@ -95,6 +108,25 @@ class Command(BaseCommand):
         counts = [f"{len(made.of(act))} {act}" for act in ("create", "update", "unchanged")]
         told = "applied" if applied else "nothing written: this is the plan"
         self.stdout.write(f"{', '.join(counts)}, {len(made.skipped)} skipped; {told}")
+
+    def _test(self, options: dict[str, Any]) -> None:
+        outcomes = examples.run(options["name"], options["agent"], version=options["number"])
+        if options["json"]:
+            self.stdout.write(json.dumps({"examples": [each.as_json() for each in outcomes]}))
+        for each in outcomes if not options["json"] else ():
+            self.stdout.write(f"{'passed' if each.passed else 'FAILED'}  {each.name}")
+            if each.detail:
+                self.stdout.write(f"        {each.detail}")
+        failed = sum(not each.passed for each in outcomes)
+        if failed or not outcomes:
+            told = f"{failed} of {len(outcomes)} examples failed" if outcomes else "has no examples"
+            raise CommandError(f"Tool {options['name']}: {told}.")
+
+    def _index(self, options: dict[str, Any]) -> None:
+        made = rebuild.rebuild()
+        told = {"entries": made.entries, "vectors": made.embedded}
+        text = f"{made.entries} tools are indexed, {made.embedded} vectors were made"
+        self.stdout.write(json.dumps(told) if options["json"] else text)
 
     def _export(self, options: dict[str, Any]) -> None:
         rows = Tool.objects.select_related("team", "replacement", "live_version")
