@@ -1,6 +1,10 @@
 """The REST doors and pages of this app; portal puts them together."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-api: list[URLPattern] = []
+from observability.api import ToolImpact
+
+api: list[URLPattern] = [
+    path("tools/<str:name>/impact/", ToolImpact.as_view(), name="tool-impact"),
+]
 pages: list[URLPattern] = []

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from orchestration.api import calls, runs, tasks, upstreams, workflows
-from orchestration.pages import drift, gates, inbox, publications, trial
+from orchestration.pages import drift, gates, inbox, publications, tool_diff, trial
 from orchestration.pages import runs as run_pages
 
 api: list[URLPattern] = [
@@ -40,6 +40,7 @@ api: list[URLPattern] = [
     path("upstream-tools/<uuid:tool_id>/reject/", upstreams.UpstreamToolReject.as_view()),
 ]
 pages: list[URLPattern] = [
+    path("tools/<str:name>/diff/", tool_diff.page, name="tool-diff-page"),
     path("tools/<str:name>/try/", trial.page, name="tool-try"),
     path("approvals/", inbox.page, name="approvals"),
     path("approvals/<uuid:approval_id>/", gates.page, name="approval"),

@@ -15,7 +15,7 @@ from kernel.catalogue import (
 )
 from kernel.problems import Invalid, Issue, Problem
 
-from registry import contracts, publishing, shorthand, validation
+from registry import contracts, lifecycle, publishing, shorthand, validation
 from registry.models import Agent, Permission, Team, Tool
 
 _TOOL_FIELDS = {
@@ -112,11 +112,21 @@ def write_tool(entry: Mapping[str, Any]) -> tuple[Tool, Change]:
     except Problem as problem:
         raise _refused(entry, problem) from problem
     _require_faultless(entry, values)
+    standing = lifecycle.standing(row)
     change = write("tool", row, values)
     permissions = Permission.objects.filter(name__in=entry.get("permissions_required", []))
     if set(row.permissions_required.values_list("id", flat=True)) != {p.id for p in permissions}:
         row.permissions_required.set(permissions)
+    _settle(entry, row, standing)
     return row, change
+
+
+def _settle(entry: Mapping[str, Any], row: Tool, standing: tuple[Any, ...]) -> None:
+    """What the entry says of the tool's way out has the rules and the record of any other door."""
+    try:
+        lifecycle.declared(row, standing)
+    except Problem as problem:
+        raise _refused(entry, problem) from problem
 
 
 def _require_faultless(entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -1,11 +1,9 @@
-"""Two contracts of a tool side by side: what differs, what it means, and every line of both."""
+"""Two contracts of one tool: what differs, and what that means."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import yaml
 from kernel.actor import Actor
 from kernel.problems import Invalid, Issue
 from kernel.visibility import CHANGE
@@ -15,20 +13,6 @@ from registry.compatibility import Difference
 from registry.models import Tool, ToolVersion
 
 DRAFT = "draft"
-CONTEXT = 3
-MAX_LINES = 4_000
-Mark = Literal["same", "changed", "removed", "added", "skipped"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the two columns; a side that has none there is None."""
-
-    mark: Mark
-    left_number: int | None
-    left: str | None
-    right_number: int | None
-    right: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +24,8 @@ class Comparison:
     after: str
     differences: tuple[Difference, ...]
     required: str
-    lines: tuple[Line, ...]
+    left: Mapping[str, Any]
+    right: Mapping[str, Any]
 
     def of(self, kind: str) -> list[Difference]:
         return [each for each in self.differences if each.kind == kind]
@@ -82,58 +67,6 @@ def between(tool: Tool, one: ToolVersion, document: Mapping[str, Any], to: str) 
         after=to,
         differences=differences,
         required=str(compatibility.required_number(one.version, differences)),
-        lines=columns(contracts.lasting(one.contract), contracts.lasting(document)),
+        left=contracts.lasting(one.contract),
+        right=contracts.lasting(document),
     )
-
-
-def columns(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Line, ...]:
-    """Both documents as YAML, line by line beside each other; long equal stretches are left out."""
-    one, other = _lines(before), _lines(after)
-    # autojunk would take frequent lines (braces, types) out of the comparison.
-    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
-    found: list[Line] = []
-    for mark, start, end, other_start, other_end in matcher.get_opcodes():
-        if mark == "equal":
-            found += _equal(one, start, end, other_start, at_end=end == len(one))
-        else:
-            found += _changed(one[start:end], other[other_start:other_end], start, other_start)
-    return tuple(found)
-
-
-def _lines(document: Mapping[str, Any]) -> list[str]:
-    ordered = {name: document[name] for name in sorted(document)}
-    text = yaml.safe_dump(ordered, sort_keys=True, allow_unicode=True, width=88)
-    return text.splitlines()[:MAX_LINES]
-
-
-def _equal(one: list[str], start: int, end: int, other: int, *, at_end: bool) -> list[Line]:
-    rows = [
-        Line("same", index + 1, one[index], index - start + other + 1, one[index])
-        for index in range(start, end)
-    ]
-    head = CONTEXT if start else 0
-    tail = 0 if at_end else CONTEXT
-    if len(rows) <= head + tail + 1:
-        return rows
-    skipped = len(rows) - head - tail
-    told = f"{skipped} lines are the same"
-    last = rows[len(rows) - tail :] if tail else []
-    return [*rows[:head], Line("skipped", None, told, None, told), *last]
-
-
-def _changed(one: list[str], other: list[str], start: int, other_start: int) -> list[Line]:
-    found = []
-    for index in range(max(len(one), len(other))):
-        left = one[index] if index < len(one) else None
-        right = other[index] if index < len(other) else None
-        mark: Mark = "removed" if right is None else "added" if left is None else "changed"
-        found.append(
-            Line(
-                mark,
-                start + index + 1 if left is not None else None,
-                left,
-                other_start + index + 1 if right is not None else None,
-                right,
-            )
-        )
-    return found

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from registry.api import agents, curation, imports, secrets, tools, versions
-from registry.pages import proposing, reports
+from registry.pages import lifecycle, proposing, reports
 from registry.pages import tools as tool_pages
 
 api: list[URLPattern] = [
@@ -65,5 +65,6 @@ pages: list[URLPattern] = [
     path("tools/request/", reports.wish, name="tool-request"),
     path("tools/<str:name>/propose/", proposing.change, name="tool-propose"),
     path("tools/<str:name>/report/", reports.problem, name="tool-report"),
+    path("tools/<str:name>/lifecycle/", lifecycle.page, name="tool-lifecycle-page"),
     path("tools/<str:name>/", tool_pages.page, name="tool-page"),
 ]

@@ -3,13 +3,15 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from kernel import console
 from kernel.actor import actor_of
 from kernel.admin import DefinitionAdmin
 from kernel.problems import Problem
 from unfold.decorators import action, display
 
-from registry import publishing
+from registry import lifecycle, publishing, secrets
 from registry.admin.imports import Importing
 from registry.admin.proposing import Proposing
 from registry.forms import ToolForm
@@ -28,7 +30,13 @@ class ToolAdmin(Importing, Proposing):
     list_select_related = ("team", "live_version")
     search_fields = ("name", "description")
     autocomplete_fields = ("permissions_required",)
-    readonly_fields = ("live_version", "created_at")
+    # The way out has rules of its own: its page is one click away.
+    readonly_fields = (
+        "live_version", "created_at", "deprecated", "deprecation_message", "replacement",
+        "sunset_at", "removed_at",
+    )  # fmt: skip
+    change_form_before_template = "admin/registry/tool_before.html"
+    actions_detail = ("open_lifecycle", "open_diff")
     actions_submit_line = ("save_and_publish", "submit_for_review")
     fieldsets = (
         (None, {"fields": ("name", "description", "team", "is_shared", "tags")}),
@@ -59,7 +67,15 @@ class ToolAdmin(Importing, Proposing):
         ),
         (
             "Deprecation",
-            {"fields": ("deprecated", "deprecation_message", "replacement", "sunset_at")},
+            {
+                "fields": (
+                    "deprecated",
+                    "deprecation_message",
+                    "replacement",
+                    "sunset_at",
+                    "removed_at",
+                )
+            },
         ),
     )
 
@@ -73,12 +89,47 @@ class ToolAdmin(Importing, Proposing):
 
     @display(
         description="state",
-        label={"published": "success", "deprecated": "warning", "draft": "info"},
+        label={
+            "published": "success",
+            "deprecated": "warning",
+            "draft": "info",
+            "sunset": "danger",
+            "removed": "danger",
+        },
     )
     def state(self, tool: Tool) -> str:
-        if tool.deprecated:
-            return "deprecated"
-        return "published" if tool.live_version else "draft"
+        return lifecycle.stage(tool)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """With what publishing the draft would do, and who would be hit, above the form."""
+        context = dict(extra_context or {})
+        tool = self.get_object(request, object_id) if object_id else None
+        if tool is not None and tool.live_version is not None:
+            context["publication"] = publishing.check(tool)
+            context["panels"] = console.panels("tool_admin", tool, actor_of(request))
+        return super().changeform_view(request, object_id, form_url, context)
+
+    @action(description="Lifecycle and versions", url_path="lifecycle")
+    def open_lifecycle(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Who is hit, the way out, aliases and pins: a page of its own."""
+        return self._page(request, object_id, "tool-lifecycle-page")
+
+    @action(description="Compare draft and live", url_path="compare")
+    def open_diff(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What differs, classed, and both contracts side by side."""
+        return self._page(request, object_id, "tool-diff-page")
+
+    def _page(self, request: HttpRequest, object_id: str, page: str) -> HttpResponse:
+        tool = self.get_object(request, object_id)
+        if tool is None:
+            raise Http404(f"There is no tool {object_id!r} for you.")
+        return HttpResponseRedirect(reverse(page, args=[tool.name]))
 
     @action(description="Save and publish", permissions=["publish"])
     def save_and_publish(self, request: HttpRequest, obj: Tool) -> None:
@@ -98,6 +149,9 @@ def _publish(request: HttpRequest, tool: Tool) -> None:
         messages.error(request, f"{problem.detail} {faults}")
     else:
         messages.success(request, f"{tool.name} {version.version} is live.")
+        if missing := secrets.ungranted(tool, tool.executor_config):
+            told = f"{tool.name} names secrets that it can't be given yet: {', '.join(missing)}."
+            messages.warning(request, f"{told} Its calls are refused until they are granted.")
 
 
 @admin.register(Permission)
