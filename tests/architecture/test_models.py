@@ -4,7 +4,7 @@ What doesn't is in one of the tables, with the reason.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,8 @@ from context import files
 from governance import approvals, budgets, grants, rates
 from observability import rollups
 from observability.models import DirtyHour
-from orchestration.models import ExampleRun, IdempotencyKey
+from orchestration.calls import references
+from orchestration.models import CachedResult, CircuitBreaker, ExampleRun, IdempotencyKey, ToolCall
 from registry import bindings, catalogue, drift, proposals, reports, secrets
 from registry.models import Agent, Secret, Team, Tool, UpstreamServer, User
 from tests import factories
@@ -122,6 +123,18 @@ def _work_done(agent: Agent, tool: Tool, scene: scenes.GateScene) -> None:
     rollups.fold()
     DirtyHour.objects.create(hour=at)
     rates.take([rates.Rate("agent:1", 1, 1, "")], at)
+    _withstood(tool, call, at)
+
+
+def _withstood(tool: Tool, call: ToolCall, at: datetime) -> None:
+    CircuitBreaker.objects.create(tool=tool, failures=1, since=at)
+    CachedResult.objects.create(
+        key="0" * 64, tool_version=tool.live_version, team_id=call.team_id, call_id=call.id,
+        result=1, expires_at=at,
+    )  # fmt: skip
+    large = references.large("x" * references.LARGE)
+    assert large is not None
+    references.keep(call, large)
 
 
 @pytest.mark.usefixtures("house")
