@@ -51,7 +51,9 @@ def tell(
 
 def part(tool: Tool, actor: Actor) -> dict[str, Any] | None:
     """On the tool's own page: what an agent that asks may expect. People have no such answer."""
-    agent = Agent.objects.filter(id=actor.id).first() if actor.kind == "agent" else None
+    if actor.kind != "agent" or actor.id is None:
+        return None
+    agent = Agent.objects.select_related("team").filter(id=actor.id).first()
     return discovery.answer(Asker.of(agent), tool).as_json() if agent else None
 
 

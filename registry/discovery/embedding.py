@@ -39,7 +39,9 @@ def embed(texts: Sequence[str]) -> Vectors:
         model = _model()
     found: Vectors = model.embed(list(texts))
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
+    lengths[lengths == 0] = 1
+    even: Vectors = (found / lengths).astype(np.float32)
+    return even
 
 
 def packed(vector: Vectors) -> bytes:

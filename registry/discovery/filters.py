@@ -1,7 +1,7 @@
 """Which tools a search is about: filters over visible tools, by their live contracts."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import connection
@@ -55,7 +55,7 @@ def is_narrowed(asked: Mapping[str, str]) -> bool:
     return any(asked.get(name, "").strip() for name in _FILTERS)
 
 
-def _word(field: str) -> Any:
+def _word(field: str) -> Callable[[str], Q]:
     return lambda value: Q(**{f"entry__{field}__contains": entries.barred([value])})
 
 

@@ -81,7 +81,7 @@ class Listed:
 def index(request: HttpRequest) -> HttpResponse:
     """The tools that the reader may see, by name, or as a search ranks them."""
     actor = actor_of(request)
-    asked = {name: value.strip() for name, value in request.GET.items() if value.strip()}
+    asked = {name: text for name in request.GET if (text := request.GET.get(name, "").strip())}
     asked.pop("page", None)
     return render(request, "registry/tools.html", {"listed": _listed(request, actor, asked)})
 
@@ -165,7 +165,7 @@ class Change:
     is_shown: bool
     is_live: bool
     aliases: list[str]
-    changes: list[Mapping[str, Any]]
+    changes: Sequence[Mapping[str, Any]]
     more: int
 
 
