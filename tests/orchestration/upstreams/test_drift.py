@@ -15,7 +15,7 @@ from registry.models import Agent, Tool, UpstreamServer, UpstreamTool, User
 from tests.orchestration.executors.calling import call, fault, value
 from tests.orchestration.upstreams.conftest import offer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 ADD: dict[str, Any] = {
     "type": "object",
