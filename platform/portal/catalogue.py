@@ -5,6 +5,7 @@ keepers like. Kinds are applied in the order of their rank, so that an entry may
 from any file.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -130,10 +131,44 @@ def load(folder: Path) -> list[Change]:
 
 def plan(folder: Path) -> list[Change]:
     """What `load` would do: it is done, and undone."""
+    return [each.change for each in preview(folder)]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A change that would be made, and how the definition differs afterwards: the lines of a
+    unified diff of its YAML, empty where nothing changes."""
+
+    change: Change
+    diff: tuple[str, ...] = ()
+
+
+def preview(folder: Path) -> list[Preview]:
+    """What `load` would do, with the differences: it is done, and undone. Raises CatalogueFault."""
     with transaction.atomic():
+        before = _definitions()
         changes = load(folder)
+        after = _definitions()
         transaction.set_rollback(True)
-    return changes
+    return [_compared(change, before, after) for change in changes]
+
+
+def _definitions() -> dict[tuple[str, str], str]:
+    """Every definition as YAML, by kind and name."""
+    return {
+        (kind.kind, str(document["name"])): _dump(document)
+        for kind in catalogue.kinds()
+        for document in kind.export()
+    }
+
+
+def _compared(
+    change: Change, before: Mapping[tuple[str, str], str], after: Mapping[tuple[str, str], str]
+) -> Preview:
+    key = (change.kind, change.name)
+    one, other = before.get(key, "").splitlines(), after.get(key, "").splitlines()
+    found = difflib.unified_diff(one, other, "now", "afterwards", lineterm="", n=2)
+    return Preview(change, tuple(found))
 
 
 def _apply(kind: CatalogueKind, entry: Entry) -> Change:

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from kernel import documents
 from kernel.actor import actor_of
 from kernel.admin import DefinitionAdmin
 from kernel.problems import Problem
@@ -141,9 +142,10 @@ class Preview:
     carried: str
 
     @property
-    def tools(self) -> list[planning.Planned]:
+    def tools(self) -> list[tuple[planning.Planned, str]]:
+        """What changes, each with its whole entry as YAML."""
         changed = [each for each in self.plan.planned if each.act != "unchanged"]
-        return changed[:SHOWN]
+        return [(each, documents.to_text(dict(each.entry))) for each in changed[:SHOWN]]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -157,7 +159,7 @@ class Preview:
 
     @property
     def hidden(self) -> int:
-        return self.changes - len(self.tools)
+        return max(0, self.changes - SHOWN)
 
     @property
     def skipped(self) -> list[Any]:

@@ -44,6 +44,22 @@ def test_a_plan_tells_what_would_change_and_changes_nothing(tmp_path: Path) -> N
     assert not Team.objects.filter(name="search").exists()
 
 
+def test_a_plan_shows_what_differs(tmp_path: Path) -> None:
+    catalogue.load(write(tmp_path, GOOD))
+    write(tmp_path, GOOD.replace("Finds things.", "Finds more."))
+    out = io.StringIO()
+    call_command("catalogue", "plan", str(tmp_path), stdout=out)
+    told = out.getvalue()
+    assert "update    team search  description" in told
+    assert "-description: Finds things." in told and "+description: Finds more." in told
+    assert "1 changed, 1 as they were" in told
+    assert Team.objects.get(name="search").description == "Finds things."
+    out = io.StringIO()
+    call_command("catalogue", "plan", str(tmp_path), "--json", stdout=out)
+    [changed] = [each for each in json.loads(out.getvalue())["changes"] if each["diff"]]
+    assert changed["name"] == "search"
+
+
 def test_one_bad_entry_leaves_nothing_written(tmp_path: Path) -> None:
     write(tmp_path, GOOD + "---\nkind: agent\nname: a\nteam: nobody\n")
     with pytest.raises(CatalogueFault, match=r"all\.yaml:10: agent 'a' /team: there is no team"):

@@ -25,18 +25,33 @@ class Command(BaseCommand):
             if options["action"] == "export":
                 self._tell_files(catalogue.export(folder), as_json=options["json"])
                 return
-            act = catalogue.plan if options["action"] == "plan" else catalogue.load
-            changes = act(folder)
+            if options["action"] == "plan":
+                self._tell_plan(catalogue.preview(folder), as_json=options["json"])
+                return
+            changes = catalogue.load(folder)
         except catalogue.CatalogueFault as fault:
             raise CommandError(str(fault)) from fault
         if options["json"]:
             self.stdout.write(json.dumps({"changes": [asdict(change) for change in changes]}))
             return
-        for change in changes:
-            if change.act != "unchanged":
-                self.stdout.write(f"{change.act:9} {change.kind} {change.name}  {change.detail}")
-        same = sum(change.act == "unchanged" for change in changes)
-        self.stdout.write(f"{len(changes) - same} changed, {same} as they were")
+        self._tell([catalogue.Preview(change) for change in changes])
+
+    def _tell_plan(self, previews: list[catalogue.Preview], *, as_json: bool) -> None:
+        if as_json:
+            told = [asdict(each.change) | {"diff": list(each.diff)} for each in previews]
+            self.stdout.write(json.dumps({"changes": told}))
+            return
+        self._tell(previews)
+
+    def _tell(self, previews: list[catalogue.Preview]) -> None:
+        changed = [each for each in previews if each.change.act != "unchanged"]
+        for each in changed:
+            change = each.change
+            self.stdout.write(f"{change.act:9} {change.kind} {change.name}  {change.detail}")
+            for line in each.diff[2:]:
+                self.stdout.write(f"    {line}")
+        same = len(previews) - len(changed)
+        self.stdout.write(f"{len(changed)} changed, {same} as they were")
 
     def _tell_files(self, files: list[Path], *, as_json: bool) -> None:
         if as_json:
