@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import BigIntegerField, Exists, F, FilteredRelation, OuterRef, Q
 from kernel import prepared
+from kernel.partial import whatever_the_index
 from kernel.prepared import Slot, slot
 
 from governance.models import Account, Budget, Hold
@@ -55,9 +56,9 @@ _PURSES = prepared.Select(
             ),
             held=Exists(
                 Hold.objects.filter(
+                    whatever_the_index("status", HoldStatus.HELD),
                     account_id=OuterRef("account__id"),
                     subject_id=slot(Hold, "subject", "subject_id"),
-                    status=HoldStatus.HELD,
                 )
             ),
         )

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, Prefetch, QuerySet, Sum, Value
 from kernel import clock, money, prepared
+from kernel.partial import whatever_the_index
 from kernel.prepared import slot
 from kernel.problems import Problem
 
@@ -27,7 +28,9 @@ __all__ = ["EPOCH", "Exhausted", "Held", "Spent", "period_start"]
 BATCH = 500
 _HOLDS = prepared.Insert(Hold)
 _ENTRIES = prepared.Insert(LedgerEntry, ignore_conflicts=True)
-_CLOSE = prepared.Update(lambda: Hold.objects.filter(id=slot(Hold, "id"), status=HoldStatus.HELD))
+_CLOSE = prepared.Update(
+    lambda: Hold.objects.filter(whatever_the_index("status", HoldStatus.HELD), id=slot(Hold, "id"))
+)
 
 
 class Exhausted(Problem):

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from kernel import clock, ids, money
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models import Agent, Team
 from registry.models.agents import NAME
@@ -42,7 +42,7 @@ class Budget(models.Model):
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
@@ -69,7 +69,10 @@ class Account(models.Model):
     by the conditional update that adds a hold."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
-    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="accounts")
+    # The unique constraint's index serves it.
+    budget = models.ForeignKey(
+        Budget, on_delete=models.CASCADE, related_name="accounts", db_index=False
+    )
     period_start = models.DateTimeField()
     spent_micros = models.BigIntegerField(default=0)
     held_micros = models.BigIntegerField(default=0)

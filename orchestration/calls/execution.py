@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 from kernel import clock, crash, prepared, schemas
+from kernel.partial import whatever_the_index
 from kernel.prepared import slot
 from kernel.problems import Issue
 
@@ -89,7 +90,9 @@ def _attempt(admitted: Admitted, secrets: Secrets) -> Result:
 
 _START = prepared.Update(
     lambda: ToolCall.objects.filter(
-        id=slot(ToolCall, "id"), token=slot(ToolCall, "token"), status__in=LIVE
+        whatever_the_index("status", *LIVE),
+        id=slot(ToolCall, "id"),
+        token=slot(ToolCall, "token"),
     )
 )
 

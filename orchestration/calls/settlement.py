@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from django.db import OperationalError, transaction
 from kernel import clock, crash, outbox, prepared
+from kernel.partial import whatever_the_index
 from kernel.prepared import slot
 
 from governance import budgets
@@ -27,7 +28,9 @@ PAUSE = 0.25
 
 _CLOSE = prepared.Update(
     lambda: ToolCall.objects.filter(
-        id=slot(ToolCall, "id"), token=slot(ToolCall, "token"), status__in=LIVE
+        whatever_the_index("status", *LIVE),
+        id=slot(ToolCall, "id"),
+        token=slot(ToolCall, "token"),
     )
 )
 _KEEP = prepared.Update(

@@ -64,7 +64,8 @@ class ToolCall(models.Model):
     selector = models.CharField(
         max_length=64, blank=True, help_text="What the caller or a pin asked for, if not the live."
     )
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="calls")
+    # The index over agent and id serves it, as the partial one does the approval.
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="calls", db_index=False)
     agent_name = models.CharField(max_length=64)
     team_id = models.UUIDField()
     environment = models.CharField(max_length=20)
@@ -76,7 +77,12 @@ class ToolCall(models.Model):
     explanation = models.JSONField(default=list)
     request_digest = models.CharField(max_length=64)
     approval = models.ForeignKey(
-        Approval, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        Approval,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     cost_micros = models.BigIntegerField(default=0)
     run_id = models.UUIDField(null=True, blank=True)
@@ -103,6 +109,9 @@ class ToolCall(models.Model):
             ),
             models.Index(fields=["run_id"], condition=Q(run_id__isnull=False), name="call_run"),
             models.Index(fields=["step_id"], condition=Q(step_id__isnull=False), name="call_step"),
+            models.Index(
+                fields=["approval"], condition=Q(approval__isnull=False), name="call_approval"
+            ),
             models.Index(fields=["finished_at"]),
             models.Index(fields=["team_id", "id"]),
             models.Index(fields=["agent", "id"]),
