@@ -5,8 +5,7 @@ transition is one conditional update of an open proposal, so a message that come
 another outcome, changes nothing.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,6 @@ from kernel import acts, canonical, clock, outbox
 from kernel.actor import SYSTEM, Actor
 from kernel.catalogue import CatalogueError
 from kernel.problems import Conflict, Forbidden, Invalid, Issue, NotFound, Problem
-from simple_history.models import HistoricalRecords
 
 from registry import catalogue, contracts, entries, publishing, quotas
 from registry.models import Team, Tool, ToolProposal, ToolReport, ToolVersion
@@ -143,25 +141,13 @@ def _published(entry: Mapping[str, Any], by: Actor, notes: str) -> ToolVersion:
             "sunset_at": tool.sunset_at,
         }
     said = {key: value for key, value in entry.items() if key not in contracts.LIFECYCLE}
-    with _by_the_platform(by):
+    # The platform acts, for the proposer, who may not publish.
+    with actors.acting(Actor("system", None, SYSTEM.name, on_behalf_of=by.reference)):
         row, _ = catalogue.write_tool(said | kept)
         version = publishing.publish(row, by=by.reference, notes=notes)
     if row.live_version_id != version.id:
         raise Conflict(f"{row.name} {version.version} was published before. Give it a new number.")
     return version
-
-
-@contextmanager
-def _by_the_platform(proposer: Actor) -> Iterator[None]:
-    """The platform acts, for the proposer, who may not publish; and a draft's history names people,
-    where the request that submits may be an agent's."""
-    request = getattr(HistoricalRecords.context, "request", None)
-    HistoricalRecords.context.request = None
-    try:
-        with actors.acting(Actor("system", None, SYSTEM.name, on_behalf_of=proposer.reference)):
-            yield
-    finally:
-        HistoricalRecords.context.request = request
 
 
 def _digest(entry: Mapping[str, Any], contract: Mapping[str, Any], live: ToolVersion | None) -> str:

@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.core.validators import RegexValidator
 from django.db import models
 from kernel import clock, ids
+from kernel.history import History
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models import Team
 
@@ -34,7 +34,7 @@ class Project(models.Model):
     )
     branch = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords(excluded_fields=["rev", "status", "next_step"])
+    history = History(excluded_fields=["rev", "status", "next_step"])
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

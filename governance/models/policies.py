@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.models import PublishedVersion
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models import Agent, Permission, Team
 from registry.models.agents import NAME
@@ -46,7 +46,7 @@ class Policy(models.Model):
         related_name="+",
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
@@ -96,7 +96,7 @@ class Grant(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.models import PublishedVersion
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models import Team
 from registry.models.agents import NAME
@@ -34,7 +34,7 @@ class Workflow(models.Model):
         related_name="+",
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

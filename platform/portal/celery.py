@@ -44,10 +44,11 @@ def drop_inherited_connections(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect
 @signals.worker_shutdown.connect
-def drain_sandboxes(**_: Any) -> None:
-    """Booted sandboxes end with their worker, and in order."""
-    from orchestration import sandbox  # noqa: PLC0415 - the broker's clients need none
+def let_go(**_: Any) -> None:
+    """Kept sessions and booted sandboxes end with their worker, and in order."""
+    from orchestration import sandbox, upstreams  # noqa: PLC0415 - the broker's clients need none
 
+    upstreams.close()
     sandbox.drain()
 
 

@@ -20,7 +20,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from kernel import outbox
 
-from orchestration import calls, sandbox, tasks
+from orchestration import calls, sandbox, tasks, upstreams
 from portal import timer
 from portal.worker import Worker
 from registry.models.agents import Runtime
@@ -177,6 +177,7 @@ class Embedded:
         self.timer.stop()
         if not self.worker.stop(GRACE_SECONDS):
             log.warning("server.work_left", hint="what was at work is taken up at the next start")
+        upstreams.close()
         sandbox.drain()
         end_children()
         connections.close_all()

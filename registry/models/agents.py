@@ -7,8 +7,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models.people import Team
 
@@ -48,7 +48,7 @@ class Agent(models.Model):
         default=True, help_text="A suspended agent is refused every call and every task."
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

@@ -10,8 +10,8 @@ from django.db.models import Q
 from guardian.mixins import GuardianUserMixin
 from kernel import actor, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 
 class Role(models.TextChoices):
@@ -37,7 +37,7 @@ class User(GuardianUserMixin, AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
-    history = HistoricalRecords(excluded_fields=["password", "last_login"])
+    history = History(excluded_fields=["password", "last_login"])
 
     objects = Users()  # type: ignore[misc]
 
@@ -76,7 +76,7 @@ class Team(models.Model):
     name = models.SlugField(max_length=60, unique=True)
     description = models.TextField(blank=True)
     group = models.OneToOneField(Group, on_delete=models.PROTECT, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

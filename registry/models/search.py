@@ -1,8 +1,9 @@
 """What is searched of the tools: one row for each tool that can be found.
 
 The full-text index itself is the database's own: an FTS5 table `registry_tooltext` on SQLite, whose
-rowids are these ids, and `tsvector` columns `document` and `names` of this table on PostgreSQL. They
-are made after each migration (`registry.discovery.schema`) and written by `registry.discovery`, in the transaction of the change.
+rowids are these ids, and `tsvector` columns `document` and `names` of this table on PostgreSQL.
+They are made after each migration (`registry.discovery.schema`) and written by
+`registry.discovery`, in the transaction of the change.
 """
 
 from typing import ClassVar

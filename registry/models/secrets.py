@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import NOTHING, VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models.people import Team
 from registry.models.tools import Tool
@@ -31,7 +31,7 @@ class Secret(models.Model):
     set_at = models.DateTimeField(null=True, blank=True)
     set_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
@@ -74,7 +74,7 @@ class SecretGrant(models.Model):
     granted_by = models.CharField(max_length=200, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from kernel import clock, ids, money
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.models import PublishedVersion
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models.agents import NAME
 from registry.models.people import Team
@@ -19,7 +19,7 @@ class Permission(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     name = models.CharField(max_length=64, unique=True, validators=[NAME])
     description = models.TextField(blank=True)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
@@ -142,7 +142,7 @@ class Tool(models.Model):
     quarantined_at = models.DateTimeField(null=True, blank=True, editable=False)
     quarantine_reason = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords(m2m_fields=[permissions_required])
+    history = History(m2m_fields=[permissions_required])
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

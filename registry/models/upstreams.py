@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import NOTHING, VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models.agents import NAME
 from registry.models.people import Team
@@ -31,9 +31,7 @@ class UpstreamServer(models.Model):
     team = models.ForeignKey(
         Team, on_delete=models.PROTECT, related_name="upstreams", verbose_name="owner"
     )
-    is_shared = models.BooleanField(
-        default=False, help_text="Tools of every team may be on it."
-    )
+    is_shared = models.BooleanField(default=False, help_text="Tools of every team may be on it.")
     description = models.TextField(blank=True)
     is_active = models.BooleanField(
         default=True, help_text="An inactive server is neither called nor synchronised."
@@ -67,7 +65,7 @@ class UpstreamServer(models.Model):
     sync_error = models.TextField(blank=True, editable=False)
     server_info = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords(excluded_fields=["synced_at", "sync_error", "server_info"])
+    history = History(excluded_fields=["synced_at", "sync_error", "server_info"])
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 

@@ -6,8 +6,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from kernel import clock, ids
 from kernel.actor import Actor
+from kernel.history import History
 from kernel.visibility import VisibleQuerySet
-from simple_history.models import HistoricalRecords
 
 from registry.models.agents import Agent
 from registry.models.tools import Tool, ToolVersion
@@ -28,7 +28,7 @@ class ToolAlias(models.Model):
     name = models.CharField(max_length=32, validators=[ALIAS])
     version = models.ForeignKey(ToolVersion, on_delete=models.PROTECT, related_name="aliases")
     moved_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
@@ -65,7 +65,7 @@ class VersionPin(models.Model):
     )
     reason = models.TextField(blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    history = HistoricalRecords()
+    history = History()
 
     objects = models.Manager.from_queryset(VisibleQuerySet)()
 
