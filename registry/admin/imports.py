@@ -74,7 +74,10 @@ class ImportForm(forms.Form):
     upload = forms.FileField(
         required=False, label="Or upload it", widget=UnfoldAdminFileFieldWidget
     )
-    source = _text("Name of the source", "Tells it from others; for MCP the server's name.")
+    # Forms turn their fields into `base_fields`: the attribute of the base class stays as it is.
+    source = _text(  # type: ignore[assignment]
+        "Name of the source", "Tells it from others; for MCP the server's name."
+    )
     prefix = _text(
         "Prefix of new names", "Such as petstore; needed where a name is taken.", most=30
     )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from kernel import schemas
 
+from orchestration.executors import described
 from registry.importing import openapi, reading
 from registry.importing.drafts import Draft, Imported, Refused, Terms
 
@@ -341,3 +342,21 @@ def test_what_no_database_stores_is_replaced() -> None:
     entry = only(document(summary="a\0b\ud800", tags=["x\0"]))
     assert entry["description"] == "a\ufffdb\ufffd"
     assert entry["tags"] == ["x\ufffd"]
+
+
+def test_an_imported_tool_makes_the_request_that_its_document_describes(
+    petstore: Imported,
+) -> None:
+    def fill(value: Any) -> Any:
+        filled = {"X-Key": "k"}
+        return filled if value == {"X-Key": "${secret:petstore_key}"} else value
+
+    config = draft(petstore, "get_pet_by_id").entry["executor_config"]
+    arguments = {"pet-id": "a b", "fields": ["x", "y"], "X-Trace": "t"}
+    made = described.request(config, arguments, fill)
+    assert made.method == "GET"
+    assert made.url == "https://eu.pets.example/v1/pets/a%20b?fields%5B%5D=x,y"
+    assert (made.headers["x-trace"], made.fixed["x-key"]) == ("t", "k")
+    put = draft(petstore, "put_pet").entry["executor_config"]
+    sent = described.request(put, {"pet-id": "1", "body": {"name": "Rex"}}, fill)
+    assert sent.method == "PUT" and b'"Rex"' in (sent.body or b"")
