@@ -96,8 +96,8 @@ def _listed(few: list[Any], premise: Premise, part: Node) -> list[Gap]:
 
 
 def _checked(premise: Premise, part: Node, frame: Frame) -> list[Gap]:
-    if part.schema is False:
-        return [Gap(part.pointer, "nothing")]
+    if isinstance(part.schema, bool):
+        return [] if part.schema else [Gap(part.pointer, "nothing")]
     left = nodes.kinds(premise)
     found = scalars.gaps(premise, part, left)
     if "object" in left:
