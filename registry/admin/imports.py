@@ -74,11 +74,8 @@ class ImportForm(forms.Form):
     upload = forms.FileField(
         required=False, label="Or upload it", widget=UnfoldAdminFileFieldWidget
     )
-    # Forms turn their fields into `base_fields`: the attribute of the base class stays as it is.
-    source = _text(  # type: ignore[assignment]
-        "Name of the source", "Tells it from others; for MCP the server's name."
-    )
-    prefix = _text(
+    source = _text("Name of the source", "Tells it from others; for MCP the server's name.")
+    prefix = _text(  # type: ignore[assignment]  # a field; the form's own prefix stays None
         "Prefix of new names", "Such as petstore; needed where a name is taken.", most=30
     )
     url = _text("Base address", "Where the document's own is relative, or says none.", most=2_000)

@@ -40,6 +40,11 @@ def test_root_sees_what_changes_before_anything_is_written(
     assert b"Nothing changes" in page.post(PAGE, form()).content
 
 
+def test_new_names_begin_with_the_prefix(browse: Browse, root: User, team: Team) -> None:
+    shown = browse(root).post(PAGE, form(prefix="shop"))
+    assert "shop_put_pet" in shown.content.decode()
+
+
 def test_an_uploaded_document_is_applied_as_it_was_shown(
     browse: Browse, root: User, team: Team
 ) -> None:
