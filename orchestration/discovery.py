@@ -23,6 +23,8 @@ from kernel import clock, money
 from governance import grants, judging, policies
 from governance.facts import Facts
 from governance.rulesets import Policy, Rule, RuleSet
+from registry.discovery import freshness
+from registry.discovery.freshness import State
 from registry.models import Agent, Tool, ToolEntry
 from registry.models.agents import Environment
 
@@ -238,8 +240,13 @@ def answers(asker: Asker, rows: QuerySet[Tool]) -> dict[int, str]:
         return {}
     rules = Rules.of(policies.enforced())
     kept = _verdicts(asker, rules)
+    entries = _known_entries()
     found: dict[int, str] = {}
-    for id, name, version, checksum in _candidates(rows, asker.at):
+    for id in _offered(rows, asker.at):
+        entry = entries.get(id)
+        if entry is None:
+            continue
+        name, version, checksum = entry
         key: Any = (rules.likeness(checksum), name if rules.is_named(name) else "")
         state = kept.get(key)
         if state is None:
@@ -248,13 +255,27 @@ def answers(asker: Asker, rows: QuerySet[Tool]) -> dict[int, str]:
     return found
 
 
-def _candidates(rows: QuerySet[Tool], at: datetime) -> list[tuple[int, str, str, str]]:
+def _offered(rows: QuerySet[Tool], at: datetime) -> QuerySet[Any, int]:
     offered = rows.filter(quarantined_at__isnull=True, entry__isnull=False)
     offered = offered.filter(Q(sunset_at__isnull=True) | Q(sunset_at__gt=at))
-    names = ("entry__id", "name", "live_version__version", "entry__facts_checksum")
-    found = list(offered.order_by().values_list(*names))
-    _read_kinds({checksum for *_, checksum in found})
-    return found
+    return offered.order_by().values_list("entry__id", flat=True)
+
+
+_entries: tuple[State, dict[int, tuple[str, str, str]]] = (("", 0, 0), {})
+
+
+def _known_entries() -> dict[int, tuple[str, str, str]]:
+    """Name, live version and kind of every entry, read again when `freshness` says so: what another
+    process publishes is judged by its new contract within a second, and what is hidden meanwhile
+    isn't shown, because `rows` are read each time."""
+    global _entries
+    state = freshness.state()
+    if _entries[0] != state:
+        names = ("id", "tool__name", "tool__live_version__version", "facts_checksum")
+        found = {id: (n, v, kind) for id, n, v, kind in ToolEntry.objects.values_list(*names)}
+        _entries = state, found
+        _read_kinds({checksum for *_, checksum in found.values()})
+    return _entries[1]
 
 
 # What was judged of an agent with these grants under these rules. Nothing that a condition reads is
