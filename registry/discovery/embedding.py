@@ -5,6 +5,7 @@ offline on the processor; loading takes about half a second with its imports, so
 something is first embedded and not before.
 """
 
+import os
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,6 +27,8 @@ _loading = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _model() -> Any:
+    # A question is a few words: the tokenizer's own threads would wait longer than they work.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Weights and tokenizer are in the package: nothing may be fetched.
     home = Path(wordllama.__file__).parent
     return wordllama.WordLlama.load(disable_download=True, cache_dir=home)

@@ -53,7 +53,9 @@ def nearest(text: str, *, among: Iterable[int] | None = None, most: int = 200) -
     space = current()
     if not len(space.ids):
         return []
-    likeness = space.vectors @ _question(text)
+    # Without the linear algebra library's own threads: on a busy machine they cost more than they
+    # bring to a product of half a millisecond.
+    likeness = np.einsum("ij,j->i", space.vectors, _question(text))
     if among is not None:
         allowed = np.fromiter(among, dtype=np.int64)
         likeness[~np.isin(space.ids, allowed)] = -1.0
