@@ -9,10 +9,11 @@ class RegistryConfig(AppConfig):
         from django.db.models.signals import post_migrate
         from kernel import ciphers
 
-        from registry import catalogue, checks, upstreams
+        from registry import alignment, catalogue, checks, upstreams
         from registry.discovery import schema
 
         catalogue.register_kinds()
+        alignment.register_kinds()
         upstreams.register_kind()
         checks.begin()
         ciphers.keep("registry.SecretValue", ciphertext="ciphertext", key="key")

@@ -1,6 +1,7 @@
 """The registry's kinds in a catalogue: permission, team, agent, tool."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from kernel import actor as actors
@@ -146,6 +147,8 @@ def _refused(entry: Mapping[str, Any], problem: Problem) -> CatalogueError:
 def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry as the definition's fields. Raises CatalogueError and Invalid."""
     values = {field: entry[key] for key, field in _TOOL_FIELDS.items() if key in entry}
+    if "sunset_at" in values:
+        values["sunset_at"] = _moment(values["sunset_at"])
     parameters = entry.get("parameters", {"type": "object", "properties": {}})
     if shorthand.is_shorthand(parameters):
         parameters = shorthand.expand(parameters)
@@ -160,6 +163,24 @@ def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         "team": _team("tool", entry, "owner"),
         "replacement": _replacement(entry),
     }
+
+
+def _moment(value: Any) -> datetime | None:
+    """The moment as YAML read it, or as text; without an offset it is UTC."""
+    found = value
+    try:
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            found = datetime(value.year, value.month, value.day)
+    except ValueError:
+        found = value
+    if found is None:
+        return None
+    if not isinstance(found, datetime):
+        told = "write a moment, such as 2030-12-31T00:00:00Z"
+        raise Invalid(f"There is no moment {value!r}.", errors=(Issue("/sunset_at", told),))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _replacement(entry: Mapping[str, Any]) -> Tool | None:

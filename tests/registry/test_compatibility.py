@@ -94,7 +94,11 @@ def tree(value: dict[str, Any]) -> dict[str, Any]:
             "/properties/a/anyOf",
         ),
         (tree(TEXT), tree(TEXT | {"maxLength": 3}), "/$defs/node/properties/value/maxLength"),
-        (closed(a=TEXT | {"default": "x"}), closed(a=TEXT | {"default": "y"}), "/properties/a/default"),
+        (
+            closed(a=TEXT | {"default": "x"}),
+            closed(a=TEXT | {"default": "y"}),
+            "/properties/a/default",
+        ),
         (closed(a={}), closed(a={"not": TEXT}), "/properties/a/not"),
         (
             closed(a=TEXT),
