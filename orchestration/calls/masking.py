@@ -86,7 +86,9 @@ def told(no: No, given: Any, verdict: Verdict) -> No:
     return No(no.reason, masked(no.detail), errors=errors, extra=no.extra)
 
 
-def payload(call_id: UUID, given: Mapping[str, Any], verdict: Verdict, *, parked: bool) -> Any:
+def payload(
+    call_id: UUID, given: Mapping[str, Any], verdict: Verdict, *, parked: bool
+) -> ToolCallPayload:
     """The payload's first form: masked, and for a parked call the real arguments encrypted."""
     real = dict(given)
     masked, _ = arguments(real, verdict)
