@@ -1,7 +1,8 @@
 """Settlement: the last of a call's three transactions. It closes the row, pays, lets go, audits."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -9,6 +10,7 @@ from django.db import OperationalError, transaction
 from kernel import clock, crash, outbox, prepared
 from kernel.partial import whatever_the_index
 from kernel.prepared import slot
+from kernel.together import Unlike, together
 
 from governance import budgets
 from governance.budgets import Held, Spent
@@ -76,18 +78,35 @@ def _close(executed: Executed) -> bool:
     kept = masking.shown(admitted.decision.arguments, executed.result, admitted.decision.verdict)
     fields = _fields(executed) | ({"masked": kept.counts} if kept.counts else {})
     large = references.large(kept.result)
+    if large is None and _is_plain(executed):
+        # In one trip. Unlike: it was given up meanwhile, perhaps, or its hold has expired.
+        with suppress(Unlike), transaction.atomic(durable=True), together():
+            _CLOSE.run(fields, id=admitted.call.id, token=admitted.token)
+            _write(executed, fields, kept, None)
+            return True
     with transaction.atomic(durable=True):
         if not _CLOSE.run(fields, id=admitted.call.id, token=admitted.token):
             _refuse_late(executed)
             return False
-        for name, value in fields.items():
-            setattr(admitted.call, name, value)
-        _keep(executed, kept, large)
-        _pay(executed)
-        _audit(executed, kept)
+        _write(executed, fields, kept, large)
         if admitted.resumed:
             wake(admitted.call)
     return True
+
+
+def _is_plain(executed: Executed) -> bool:
+    """Executed, for a caller that waits, and with nothing to keep beside the call: most are."""
+    given_again = executed.cached_from is not None or executed.admitted.case.contract.said("pure")
+    return not (executed.unavailable or executed.admitted.resumed or given_again)
+
+
+def _write(executed: Executed, fields: Mapping[str, Any], kept: Shown, large: Large | None) -> None:
+    """What goes with a closed row: payload, money, and the log."""
+    for name, value in fields.items():
+        setattr(executed.admitted.call, name, value)
+    _keep(executed, kept, large)
+    _pay(executed)
+    _audit(executed, kept)
 
 
 def _fields(executed: Executed) -> dict[str, Any]:

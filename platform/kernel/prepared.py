@@ -18,6 +18,8 @@ from django.db.models import AutoField, Expression, Field, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
 from django.db.models.sql import UpdateQuery
 
+from kernel import together
+
 Row = TypeVar("Row")
 One = TypeVar("One", bound=Model)
 _SET = "set_"
@@ -152,7 +154,7 @@ class Update:
         names = frozenset(fields)
         text = self._compiled.get((connection.vendor, names)) or self._compile(names)
         filled = values | {_SET + name: value for name, value in fields.items()}
-        return _run(text.sql, text.filled(filled))
+        return _run(text.sql, text.filled(filled), rows=1)
 
     def _compile(self, names: frozenset[str]) -> _Text:
         query: Any = self._build().query.chain(UpdateQuery)
@@ -185,7 +187,7 @@ class Insert(Generic[One]):
             for each in made
             for field in fields
         ]
-        count = _run(sql, parameters)
+        count = _run(sql, parameters, rows=len(made))
         for each in made:
             each._state.adding, each._state.db = False, "default"
         return count
@@ -215,6 +217,8 @@ def _fetched(sql: str, parameters: Sequence[Any]) -> list[Any]:
             cursor.execute(sql, parameters)
             found: list[Any] = cursor.fetchall()
             return found
+    if batch := together.current():
+        return batch.answer((sql, parameters))
     try:
         found = _sent(own, sql, parameters).fetchall()
     except OperationalError:
@@ -228,13 +232,16 @@ def _fetched(sql: str, parameters: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _run(sql: str, parameters: Sequence[Any]) -> int:
+def _run(sql: str, parameters: Sequence[Any], *, rows: int) -> int:
+    """How many rows the statement changed. In a batch it waits, and is taken to change `rows`."""
     own: Any = connections[DEFAULT_DB_ALIAS]
     if not _keeps_plans(own):
-        with own.cursor() as cursor:
+        with own.cursor() as cursor, together.told():
             cursor.execute(sql, parameters)
-            return max(int(cursor.rowcount), 0)
+            return together.checked(max(int(cursor.rowcount), 0), rows, sql)
     own.close_if_health_check_failed()
+    if batch := together.current():
+        return batch.add((sql, parameters), rows)
     return max(_sent(own, sql, parameters).rowcount, 0)
 
 
