@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from kernel.actor import SYSTEM
 from kernel.problems import Problem
 
 from orchestration import examples, upstreams
+from registry import drift
 from registry.discovery import rebuild
 from registry.exporting import documents
 from registry.importing import mcp, planning, texts
@@ -78,11 +80,16 @@ class Command(BaseCommand):
             shared=options["shared"],
             results=not options["no_results"],
         )
-        team, imported = _team(options["team"]), _read(options, terms)
+        team, server = _team(options["team"]), _server(options)
+        offered = upstreams.list_tools(server) if server else []
+        imported = mcp.read(offered, server.name, terms=terms) if server else _read(options, terms)
         if options["dry_run"]:
             made = planning.plan(imported, team, terms)
         else:
-            made = planning.apply(imported, team, SYSTEM, terms)
+            with transaction.atomic():
+                made = planning.apply(imported, team, SYSTEM, terms)
+                if server:
+                    _approve(server, offered, imported)
         if options["json"]:
             self.stdout.write(json.dumps(made.as_json() | {"applied": not options["dry_run"]}))
         else:
@@ -153,6 +160,20 @@ def _team(name: str) -> Team:
     return team
 
 
+def _server(options: dict[str, Any]) -> UpstreamServer | None:
+    """The saved server that is meant; a file of that name comes first."""
+    if options["format"] != "mcp" or Path(options["source"]).exists():
+        return None
+    found: UpstreamServer | None = UpstreamServer.objects.filter(name=options["source"]).first()
+    return found
+
+
+def _approve(server: UpstreamServer, offered: list[dict[str, Any]], imported: Imported) -> None:
+    """What tools were made of is what their drift is measured against."""
+    made = {draft.entry["executor_config"]["tool"] for draft in imported.drafts}
+    drift.approve(server, [each for each in offered if each["name"] in made], by=SYSTEM)
+
+
 def _read(options: dict[str, Any], terms: Terms) -> Imported:
     kind, source, name = options["format"], options["source"], options["name"]
     if source == "-":
@@ -161,8 +182,5 @@ def _read(options: dict[str, Any], terms: Terms) -> Imported:
     if path.exists():
         # An OpenAPI document bears a title of its own.
         return texts.read_path(kind, path, name or ("" if kind == "openapi" else path.stem), terms)
-    server = UpstreamServer.objects.filter(name=source).first() if kind == "mcp" else None
-    if server is not None:
-        return mcp.read(upstreams.list_tools(server), server.name, terms=terms)
     also = " and no saved upstream server" if kind == "mcp" else ""
     raise CommandError(f"{source} is no file or folder{also}.")
