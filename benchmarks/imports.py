@@ -33,12 +33,11 @@ import django
 django.setup()
 
 from collections import Counter  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
 from typing import Any  # noqa: E402
 
 from kernel import schemas  # noqa: E402
 
-from benchmarks import bfcl  # noqa: E402
+from benchmarks import bfcl, misfits  # noqa: E402
 from registry.exporting import formats  # noqa: E402
 from registry.exporting.strict import Loose, strict  # noqa: E402
 from registry.importing import functions, mcp, texts  # noqa: E402
@@ -161,7 +160,7 @@ def bfcl_set(cache: Path, sample: int) -> dict[str, Any]:
     found = list(bfcl.cases(data))
     found = found[:: max(1, len(found) // sample)] if sample else found
     tally, calls = Tally(), Counter[str]()
-    mismatches: Counter[str] = Counter()
+    causes, by_set, meant = Counter[str](), Counter[str](), Counter[str]()
     seen: dict[str, Imported] = {}
     for case in found:
         for function in case.functions:
@@ -170,52 +169,31 @@ def bfcl_set(cache: Path, sample: int) -> dict[str, Any]:
                 seen[key] = functions.read_openai([function], source="bfcl")
                 tally.counts["schemas"] += 1
                 tally.add(seen[key])
-        told = {
-            each["name"]: seen[json.dumps(each, sort_keys=True)].drafts for each in case.functions
-        }
+        asked = {each["name"]: each for each in case.functions}
         for name, arguments in case.calls:
+            function = asked.get(name)
+            drafts = seen[json.dumps(function, sort_keys=True)].drafts if function else ()
+            fits = any(
+                not schemas.faults_of_value(arguments, draft.entry["parameters"])
+                for draft in drafts
+            )
             calls["calls"] += 1
-            cause = mismatch(told.get(name), arguments)
-            calls["fit"] += not cause
-            if cause:
-                mismatches[f"{case.category}: {cause}"] += 1
+            calls["fit"] += fits
+            cause = misfits.cause(function, arguments)
+            if not fits:
+                causes[cause] += 1
+                by_set[f"{case.category}: {cause}"] += 1
+            elif cause != misfits.IMPORT:
+                meant[cause] += 1
     tally.counts["functions"] = sum(len(case.functions) for case in found)
-    causes: Counter[str] = Counter()
-    for each, count in mismatches.items():
-        causes[each.split(": ", 1)[1]] += count
+    calls["misfits_by_ground_truth"] = causes.total() - causes[misfits.IMPORT]
+    calls["misfits_by_import"] = causes[misfits.IMPORT]
     return tally.as_json() | {
         "ground_truth": dict(calls),
-        "mismatches": dict(causes.most_common()),
-        "mismatches_by_category": dict(mismatches.most_common(30)),
+        "misfits": dict(causes.most_common()),
+        "misfits_by_set": dict(by_set.most_common()),
+        "fit_what_was_read_as_meant": dict(meant.most_common()),
     }
-
-
-def mismatch(drafts: Iterable[Draft] | None, arguments: dict[str, Any]) -> str:
-    """Why the right call doesn't fit the imported schema; empty when it does."""
-    if drafts is None:
-        return "calls a function that the question doesn't have"
-    for draft in drafts:
-        faults = schemas.faults_of_value(arguments, draft.entry["parameters"])
-        if not faults:
-            return ""
-        return _cause(faults[0].message)
-    return "the function wasn't imported"
-
-
-_CAUSES = {
-    r"is a required property": "leaves out an argument that its schema requires",
-    r"is not of types? ": "has a value of another type than its schema says",
-    r"is not one of": "has a value that isn't in its schema's enum",
-    r"additional properties|unexpected": "has an argument that its schema forbids",
-}
-
-
-def _cause(message: str) -> str:
-    for pattern, cause in _CAUSES.items():
-        if re.search(pattern, message, re.I):
-            types = re.search(r"is not of types? (.*)$", message)
-            return f"{cause} ({types[1]})" if types else cause
-    return _general(message)
 
 
 def mcp_set(cache: Path, sample: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def drafts(
         named, names.fitted([own for _, _, own in named], prefix=terms.prefix), strict=True
     ):
         try:
-            yield sound(make(entry, place, own, name))
+            yield sound(make(entry, place, own, name), notes)
         except Unfit as unfit:
             notes.add(unfit.place or place, own, unfit.reason, part=False)
 

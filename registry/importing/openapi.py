@@ -157,7 +157,7 @@ def _drafts(named: list[Found], reader: Reader, notes: Notes) -> Iterator[Draft]
             told = f"reading takes more than {MAX_SECONDS:g} s: narrow the operations down (only)"
             raise Refused(found.place, told)
         try:
-            yield sound(reader.draft(found))
+            yield sound(reader.draft(found), notes)
         except Unfit as unfit:
             place = unfit.place or found.place
             notes.add(place, found.own, unfit.reason, part=False)

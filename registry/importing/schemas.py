@@ -8,7 +8,7 @@ those in. What doesn't fit is left out and noted; a schema is never refused for 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from registry.importing import keywords
+from registry.importing import enums, keywords
 from registry.importing.drafts import Notes, Unfit, pointer
 from registry.importing.references import References
 
@@ -77,6 +77,8 @@ class _One:
         self._items(out, node)
         _bounds(out, node)
         self._lift_required(out, node)
+        if told := enums.settle(out):
+            self._note(told, "enum")
         self._default(out)
         if "example" in node and "examples" not in out:
             out["examples"] = [node["example"]]
