@@ -13,10 +13,12 @@ from django.db.models import BigIntegerField, Exists, F, FilteredRelation, Outer
 from kernel import prepared
 from kernel.partial import whatever_the_index
 from kernel.prepared import Slot, slot
+from kernel.together import Statement
 
 from governance.models import Account, Budget, Hold
 from governance.models.budgets import HoldStatus, Period
 
+_PERIODS = tuple(Period.values)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,7 +75,7 @@ def purses(
 ) -> tuple[Purse, ...]:
     """What an amount of the team and the agent counts against, in the order in which it is held.
     Accounts that the period hasn't got yet are opened."""
-    starts = {period: period_start(period, at) for period in Period.values}
+    starts = _starts(at)
     found: dict[UUID, Purse | None] = {}
     rows = _PURSES.rows(team=team_id, agent=agent_id, subject=subject_id, **starts)
     fresh: dict[UUID, tuple[str, int]] = {}
@@ -86,6 +88,15 @@ def purses(
         purse or Purse(budget_id, fresh[budget_id][1], _open(budget_id, fresh[budget_id][0], at))
         for budget_id, purse in found.items()
     )
+
+
+def question(*, team_id: UUID, agent_id: UUID | None, subject_id: UUID, at: datetime) -> Statement:
+    """What `purses` asks, for `together.ahead`."""
+    return _PURSES.question(team=team_id, agent=agent_id, subject=subject_id, **_starts(at))
+
+
+def _starts(at: datetime) -> dict[str, datetime]:
+    return {period: period_start(period, at) for period in _PERIODS}
 
 
 def _open(budget_id: UUID, period: str, at: datetime) -> UUID:

@@ -9,6 +9,7 @@ from kernel import clock, prepared
 from kernel.actor import Actor
 from kernel.prepared import Slot, slot
 from kernel.problems import Invalid, Issue
+from kernel.together import Statement
 
 from governance.models import Grant
 from registry.models import Agent, Permission
@@ -33,6 +34,11 @@ _LIVE = prepared.Select(
 def live(agent_id: UUID, at: datetime) -> frozenset[str]:
     """The names of the permissions that the agent's grants give it at this moment."""
     return frozenset(name for (name,) in _LIVE.rows(at=at, agent=agent_id))
+
+
+def question(agent_id: UUID, at: datetime) -> Statement:
+    """What `live` asks, for `together.ahead`."""
+    return _LIVE.question(at=at, agent=agent_id)
 
 
 def state(grant: Grant, at: datetime) -> str:

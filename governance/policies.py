@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from kernel import canonical, prepared
 from kernel.problems import Conflict, Invalid, Issue
+from kernel.together import Statement
 from kernel.versions import Version, VersionError
 
 from governance import audit, documents, rulesets
@@ -163,6 +164,11 @@ _IN_FORCE = prepared.Select(
 
 def _rows() -> tuple[Row, ...]:
     return tuple(_IN_FORCE.rows())
+
+
+def question() -> Statement:
+    """What `enforced` asks, for `together.ahead`."""
+    return _IN_FORCE.question()
 
 
 def _sources(rows: tuple[Row, ...]) -> list[Source]:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from kernel import clock, crash, ids, prepared
 from kernel.problems import Problem
-from kernel.together import Unlike, together
+from kernel.together import Statement, Unlike, ahead, together
 
-from governance import audit, budgets, rates
+from governance import accounts, audit, budgets, grants, policies, rates
 from governance.budgets import Held
 from governance.rates import Rate
 from orchestration.calls import bounds, idempotency, masking, questions
@@ -44,19 +45,31 @@ def admit(request: CallRequest) -> Admitted:
     4. write the row, and reserve last: one transaction, committed whatever the answer;
     5. say no outside of it (raises Refused, Parked).
     """
-    case = _open(request)
-    decision = idempotency.answered(case) or consider(case)
-    try:
-        call, decision = _write(case, decision)
-    except idempotency.Taken:
-        # Another one with the same key was faster.
-        decision = idempotency.answered(case) or decision
-        call, decision = _write(case, decision)
+    at, call_id = clock.now(), ids.uuid7()
+    with ahead(*_questions(request, at, call_id)):
+        case = _open(request, at, call_id)
+        decision = idempotency.answered(case) or consider(case)
+        try:
+            call, decision = _write(case, decision)
+        except idempotency.Taken:
+            # Another one with the same key was faster.
+            decision = idempotency.answered(case) or decision
+            call, decision = _write(case, decision)
     crash.point("call.admitted")
     return said(call, case, decision)
 
 
-def _open(request: CallRequest) -> Case:
+def _questions(request: CallRequest, at: datetime, call_id: UUID) -> Iterator[Statement]:
+    """What nearly every call asks once its tool is found: they travel with that."""
+    agent = request.agent
+    yield grants.question(agent.id, at)
+    yield policies.question()
+    if request.run_id is None:
+        team_id = request.team_id or agent.team_id
+        yield accounts.question(team_id=team_id, agent_id=agent.id, subject_id=call_id, at=at)
+
+
+def _open(request: CallRequest, at: datetime, call_id: UUID) -> Case:
     agent_id = request.agent.id
     try:
         version = publishing.resolve(
@@ -77,7 +90,7 @@ def _open(request: CallRequest) -> Case:
     environment = request.environment or request.agent.environment
     contract = Contract.of(version)
     digest = idempotency.digest(request)
-    return Case(request, version, contract, environment, clock.now(), run_of(request), digest)
+    return Case(request, version, contract, environment, at, call_id, run_of(request), digest)
 
 
 def run_of(request: CallRequest) -> WorkflowRun | None:
@@ -139,7 +152,7 @@ def _row(case: Case, decision: Decision) -> ToolCall:
     request, no = case.request, decision.no
     status = _status(case, decision)
     return ToolCall(
-        id=ids.uuid7(),
+        id=case.call_id,
         tool_version=case.version,
         tool_name=case.contract.name,
         version=case.contract.version,

@@ -26,6 +26,7 @@ class Case:
     contract: Contract
     environment: str
     at: datetime
+    call_id: UUID
     run: WorkflowRun | None = None
     digest: str = ""
 

@@ -92,6 +92,7 @@ def _case(call: ToolCall) -> Case:
         contract=Contract.of(call.tool_version),
         environment=call.environment,
         at=clock.now(),
+        call_id=call.id,
         run=admission.run_of(request),
         digest=call.request_digest,
     )

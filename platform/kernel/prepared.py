@@ -11,7 +11,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.models import AutoField, Expression, Field, Model, QuerySet
@@ -84,7 +83,12 @@ class Select(Generic[Row]):
 
     def rows(self, **values: Any) -> list[Row]:
         text, reader = self._compiled.get(connection.vendor) or self._compile()
-        return list(reader.read(_fetched(text.sql, text.filled(values))))
+        return list(reader.read(_fetched((text.sql, text.filled(values)))))
+
+    def question(self, **values: Any) -> together.Statement:
+        """What `rows` will ask, for `together.ahead`."""
+        text, _ = self._compiled.get(connection.vendor) or self._compile()
+        return text.sql, text.filled(values)
 
     def first(self, **values: Any) -> Row | None:
         return next(iter(self.rows(**values)), None)
@@ -210,26 +214,36 @@ def _keeps_plans(own: Any) -> bool:
     return plain and own.vendor == "postgresql" and bool(settings.DATABASE_PREPARED)
 
 
-def _fetched(sql: str, parameters: Sequence[Any]) -> list[Any]:
+def _fetched(question: together.Statement) -> list[Any]:
     own: Any = connections[DEFAULT_DB_ALIAS]
     if not _keeps_plans(own):
         with own.cursor() as cursor:
-            cursor.execute(sql, parameters)
+            cursor.execute(*question)
             found: list[Any] = cursor.fetchall()
             return found
+    ahead = together.told_ahead()
+    if ahead is not None and (known := ahead.answer(question)) is not None:
+        return known
     if batch := together.current():
-        return batch.answer((sql, parameters))
+        return batch.answer(question)
     try:
-        found = _sent(own, sql, parameters).fetchall()
+        found = _asked(question)
     except OperationalError:
         if own.in_atomic_block or not _is_broken(own):
             raise
         # The server was restarted since the last request: a question can be asked again.
         own.close()
-        found = _sent(own, sql, parameters).fetchall()
+        found = _asked(question)
     # It was just used, so Django needn't try it before the request's next statement.
     own.health_check_done = True
     return found
+
+
+def _asked(question: together.Statement) -> list[Any]:
+    ahead = together.told_ahead()
+    if ahead is not None:
+        return ahead.asked(question)
+    return together.sent_at_once([question])[0].fetchall()
 
 
 def _run(sql: str, parameters: Sequence[Any], *, rows: int) -> int:
@@ -242,14 +256,7 @@ def _run(sql: str, parameters: Sequence[Any], *, rows: int) -> int:
     own.close_if_health_check_failed()
     if batch := together.current():
         return batch.add((sql, parameters), rows)
-    return max(_sent(own, sql, parameters).rowcount, 0)
-
-
-def _sent(own: Any, sql: str, parameters: Sequence[Any]) -> "psycopg.Cursor[Any]":
-    own.ensure_connection()
-    own.validate_no_broken_transaction()
-    with own.wrap_database_errors:
-        return psycopg.Cursor(own.connection).execute(sql, parameters, prepare=True)
+    return max(together.sent_at_once([(sql, parameters)])[0].rowcount, 0)
 
 
 def _is_broken(own: Any) -> bool:

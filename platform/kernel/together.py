@@ -4,10 +4,12 @@ A trip to the database costs more than most statements. Inside `together` what i
 each statement is taken to change what it is meant to: an insert its rows, an update one. A question
 takes along what waits before it, and the end of the block the rest. Where one changed something
 else, `Unlike` is raised: the transaction is undone, and its owner goes the careful way, one by one.
+
+Questions that are sure to come are told `ahead`: the first that is asked takes the others along.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,15 +46,12 @@ class Batch:
             self._sent([])
 
     def _sent(self, questions: list[Statement]) -> "list[psycopg.Cursor[Any]]":
-        own: Any = connections[DEFAULT_DB_ALIAS]
         waiting, self.waiting = self.waiting, []
-        own.validate_no_broken_transaction()
-        with told(), own.wrap_database_errors, own.connection.pipeline():
-            written = [_executed(own, statement) for statement, _ in waiting]
-            asked = [_executed(own, question) for question in questions]
-        for cursor, (statement, rows) in zip(written, waiting, strict=True):
+        with told():
+            sent = sent_at_once([*(statement for statement, _ in waiting), *questions])
+        for cursor, (statement, rows) in zip(sent, waiting, strict=False):
             _compare(cursor.rowcount, rows, statement[0])
-        return asked
+        return sent[len(waiting) :]
 
 
 def _compare(changed: int, rows: int, sql: str) -> None:
@@ -60,9 +59,61 @@ def _compare(changed: int, rows: int, sql: str) -> None:
         raise Unlike(f"{changed} rows instead of {rows}: {sql[:80]}")
 
 
-def _executed(own: Any, statement: Statement) -> "psycopg.Cursor[Any]":
-    sql, parameters = statement
-    return psycopg.Cursor(own.connection).execute(sql, parameters, prepare=True)
+def sent_at_once(statements: Sequence[Statement]) -> "list[psycopg.Cursor[Any]]":
+    """Their cursors, after one trip to PostgreSQL."""
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    own.ensure_connection()
+    own.validate_no_broken_transaction()
+    several = own.connection.pipeline() if len(statements) > 1 else nullcontext()
+    with own.wrap_database_errors, several:
+        return [
+            psycopg.Cursor(own.connection).execute(sql, parameters, prepare=True)
+            for sql, parameters in statements
+        ]
+
+
+@dataclass
+class Ahead:
+    """Questions that are sure to come, and the rows of those that were sent. Each set of rows is
+    given once: who asks again wants to know what has changed."""
+
+    waiting: list[Statement]
+    known: list[tuple[Statement, list[Any]]] = field(default_factory=list)
+
+    def answer(self, question: Statement) -> list[Any] | None:
+        """The rows, where they are known already."""
+        for place, (known, rows) in enumerate(self.known):
+            if known == question:
+                del self.known[place]
+                return rows
+        return None
+
+    def asked(self, question: Statement) -> list[Any]:
+        """The question's rows, and those of all that wait, in one trip."""
+        others = [each for each in self.waiting if each != question]
+        found, *more = sent_at_once([question, *others])
+        self.waiting = []
+        self.known += [(each, cursor.fetchall()) for each, cursor in zip(others, more, strict=True)]
+        return found.fetchall()
+
+
+_told: ContextVar[Ahead | None] = ContextVar("questions_ahead", default=None)
+
+
+def told_ahead() -> Ahead | None:
+    """The questions that this operation is sure to ask."""
+    return _told.get()
+
+
+@contextmanager
+def ahead(*questions: Statement) -> Iterator[None]:
+    """These will be asked inside, outside of a transaction or in one that is yet to begin. What
+    they find is as old as the first question."""
+    token = _told.set(Ahead(list(questions)))
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 _open: ContextVar[Batch | None] = ContextVar("statements_together", default=None)

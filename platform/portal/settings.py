@@ -127,13 +127,15 @@ def _database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", 600),
         "CONN_HEALTH_CHECKS": True,
+        # Django takes the driver's prepared statements away unless told.
+        "OPTIONS": {"prepare_threshold": 5} if DATABASE_PREPARED else {},
     }
 
 
-DATABASES = {"default": _database(env.secret("DATABASE_URL"))}
 # PostgreSQL keeps the plans of the hottest statements. Off behind a pooler that can't (PgBouncer
 # before 1.21 in transaction mode).
 DATABASE_PREPARED = env.flag("DATABASE_PREPARED", default=True)
+DATABASES = {"default": _database(env.secret("DATABASE_URL"))}
 
 
 AUTH_USER_MODEL = "registry.User"

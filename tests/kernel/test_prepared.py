@@ -70,3 +70,13 @@ def test_an_insert_writes_every_field_and_says_how_many_are_new() -> None:
             k: v for k, v in vars(each).items() if k != "_state"
         }
         assert not each._state.adding
+
+
+def test_the_server_keeps_the_plan(team: Team) -> None:
+    found = prepared.Select(lambda: Team.objects.filter(name=slot(Team, "name")).order_by("id"))
+    assert found.first(name="search") == team
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement FROM pg_prepared_statements")
+            kept = [statement for (statement,) in cursor.fetchall()]
+        assert any("registry_team" in each and "$1" in each for each in kept), kept

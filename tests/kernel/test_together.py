@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from kernel import clock, ids, prepared
 from kernel.models import Outbox
 from kernel.prepared import slot
-from kernel.together import Unlike, together
+from kernel.together import Unlike, ahead, together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -68,3 +68,36 @@ def test_what_waits_is_dropped_with_an_error_of_ones_own() -> None:
         raise ZeroDivisionError
     ADD.run(row())
     assert Outbox.objects.count() == 1
+
+
+def test_a_question_takes_along_those_that_were_told_ahead() -> None:
+    row().save()
+    with ahead(COUNT.question(topic="t"), COUNT.question(topic="u")):
+        assert COUNT.rows(topic="v") == []
+        assert len(COUNT.rows(topic="t")) == 1
+        assert COUNT.rows(topic="u") == []
+
+
+def test_an_answer_is_given_once() -> None:
+    with ahead(COUNT.question(topic="t")):
+        assert COUNT.rows(topic="u") == []
+        assert COUNT.rows(topic="t") == []
+        row().save()
+        assert len(COUNT.rows(topic="t")) == 1
+
+
+def test_what_was_told_ahead_answers_in_a_transaction_that_began_later() -> None:
+    with ahead(COUNT.question(topic="t")):
+        assert COUNT.rows(topic="u") == []
+        with transaction.atomic(), together():
+            ADD.run(row())
+            known = connection.vendor == "postgresql"
+            assert len(COUNT.rows(topic="t")) == (0 if known else 1)
+            assert len(COUNT.rows(topic="t")) == 1
+
+
+def test_nothing_told_ahead_outlives_its_block() -> None:
+    with ahead(COUNT.question(topic="t")):
+        assert COUNT.rows(topic="u") == []
+        row().save()
+    assert len(COUNT.rows(topic="t")) == 1
