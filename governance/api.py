@@ -22,6 +22,7 @@ VOTE: dict[str, Any] = {
         "decision": {"enum": ["approve", "request_changes", "reject"]},
         "comment": {"type": "string", "default": "", "maxLength": approvals.MAX_COMMENT},
         "fields": {"type": "object", "default": {}},
+        "seen": {"type": "string", "description": "The digest of what was shown to the voter."},
     },
     "required": ["decision"],
     "additionalProperties": False,

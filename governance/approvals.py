@@ -4,7 +4,7 @@ One mechanism for a run's gate and a parked call. Who asked never decides, an ap
 digest of what was shown and nothing else, and it is used once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,14 @@ CLOSED = "approval.closed"
 BATCH = 200
 MAX_COMMENT = 10_000
 MAX_FIELDS = 50
+
+_stands: dict[str, Callable[[Approval], str]] = {}
+
+
+def stands_by(kind: str, why_not: Callable[[Approval], str]) -> None:
+    """How this kind of question tells why approving what was shown would do nothing any more; ""
+    where it would do what it says."""
+    _stands[kind] = why_not
 
 
 class NotAsked(Forbidden):
@@ -186,13 +194,16 @@ def vote(
     decision: str,
     comment: str,
     fields: dict[str, Any] | None = None,
+    seen: str | None = None,
 ) -> Approval:
-    """Cast one person's vote, and close the question where that decides it.
+    """Cast one person's vote, and close the question where that decides it. `seen` is the digest of
+    what the person was shown; None where they don't say.
 
     1. what the person can't see isn't there (NotFound);
     2. who isn't asked, or who asked, has no vote (NotAsked);
     3. a closed question and a second vote are refused (Closed, Conflict);
-    4. an answer that doesn't fit is refused (Invalid);
+    4. an answer that doesn't fit is refused (Invalid), and one about something else than what is
+       asked, or an approval of what doesn't stand any more (Conflict);
     5. one reject or one request for changes decides; approvals decide once every group's quorum is
        reached.
     """
@@ -204,6 +215,8 @@ def vote(
         approval: Approval = Approval.objects.select_for_update().get(id=approval_id)
         _require_votable(approval, actor)
         answer = _answer(approval, decision, comment, fields or {})
+        if seen is not None:
+            _require_as_seen(approval, decision, seen)
         _cast(approval, by, answer)
         with actors.acting(actor):
             _record("approval.voted", approval, decision=decision, comment=answer.comment)
@@ -219,6 +232,15 @@ def _require_votable(approval: Approval, actor: Actor) -> None:
         raise Closed(f"This was closed as {approval.status}; no more votes are taken.")
     if is_late(approval, clock.now()):
         raise Closed("The deadline is over; no more votes are taken.")
+
+
+def _require_as_seen(approval: Approval, decision: str, seen: str) -> None:
+    if seen != approval.digest:
+        raise Conflict("What you were shown isn't what is asked here. Look at it again.")
+    why_not = _stands.get(approval.kind)
+    told = why_not(approval) if why_not and decision == Decision.APPROVE else ""
+    if told:
+        raise Conflict(f"Approving this would do nothing any more. {told}")
 
 
 def _answer(approval: Approval, decision: str, comment: str, fields: dict[str, Any]) -> Vote:

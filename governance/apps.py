@@ -21,13 +21,15 @@ class GovernanceConfig(AppConfig):
         from django.db.models.signals import post_migrate
         from kernel import acts
 
-        from governance import audit, catalogue, receivers
+        from governance import approvals, audit, catalogue, curation, receivers, reviewing
 
         append_only.register(*PROTECTED)
         checks.register(append_only.check, checks.Tags.database)
         post_migrate.connect(self.protect, sender=self, dispatch_uid="governance.append_only")
         acts.record_with(audit.record)
         catalogue.register_kinds()
+        approvals.stands_by(curation.KIND, curation.why_not)
+        reviewing.register()
         receivers.connect()
 
     def protect(self, using: str, **kwargs: Any) -> None:

@@ -61,6 +61,13 @@ def closed(proposal_id: UUID) -> None:
         approvals.cancel(approval_id, reason=f"The proposal is {status}.")
 
 
+def why_not(approval: Approval) -> str:
+    """Why approving it would publish nothing: the proposal, or what is live, is another by now."""
+    rows = ToolProposal.objects.select_related("base_version")
+    row = rows.filter(id=approval.subject_id).first()
+    return proposals.why_not(row, approval.digest) if row else "The proposal is gone."
+
+
 def decided(approval_id: UUID) -> None:
     """Do what the reviewers said. A message that comes twice finds the proposal closed."""
     approval = Approval.objects.filter(id=approval_id, kind=KIND).first()

@@ -246,6 +246,18 @@ def why_outdated(row: ToolProposal) -> str:
     return _outdated(row, tool)
 
 
+def why_not(row: ToolProposal, digest: str) -> str:
+    """Why what `digest` covers wouldn't be published now; empty where it would."""
+    if row.status != ProposalStatus.OPEN:
+        return f"This proposal is closed as {row.status}."
+    return why_outdated(row) or _altered(row, digest)
+
+
+def digest_of(row: ToolProposal) -> str:
+    """The digest of the proposal as it is now: of what whoever reads it is shown."""
+    return _digest(row.document, row.contract, row.base_version)
+
+
 def _outdated(row: ToolProposal, tool: Tool | None) -> str:
     if tool is None:
         return f"Tool {row.name!r} is gone." if row.base_version_id else ""
@@ -294,7 +306,7 @@ def publish(proposal_id: UUID, *, digest: str, approved_by: list[str]) -> ToolPr
 
 def _altered(row: ToolProposal, digest: str) -> str:
     """Rows can be edited in a database; an approval covers what people saw."""
-    same = digest == row.digest == _digest(row.document, row.contract, row.base_version)
+    same = digest == row.digest == digest_of(row)
     return "" if same else "It isn't what was shown to the reviewers. Submit it again."
 
 

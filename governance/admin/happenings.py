@@ -10,6 +10,7 @@ from kernel.admin import HappeningAdmin
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from governance.admin.reviewing import Reviewing
 from governance.models import (
     Account,
     Approval,
@@ -90,8 +91,9 @@ class VoteInline(_Read):
 
 
 @admin.register(Approval)
-class ApprovalAdmin(HappeningAdmin):
-    """Questions and their answers. They are answered on their own page, `/approvals/{id}/`."""
+class ApprovalAdmin(Reviewing):
+    """Questions and their answers. They are answered on their own page, `/approvals/{id}/`; one
+    about a proposed tool also on the proposal's page here."""
 
     list_display = ("title", "state", "kind", "requester_name", "asked", "created_at", "deadline")
     list_filter = ("status", "kind")

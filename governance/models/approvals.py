@@ -40,6 +40,18 @@ class Decision(models.TextChoices):
     REQUEST_CHANGES = "request_changes", "Request changes"
     REJECT = "reject", "Reject"
 
+    @property
+    def told(self) -> str:
+        """What the voter reads once the vote is cast."""
+        return _TOLD[self.value]
+
+
+_TOLD = {
+    "approve": "You approved this.",
+    "request_changes": "You requested changes.",
+    "reject": "You rejected this.",
+}
+
 
 class Approval(models.Model):
     """A question about one exact thing: a run's gate, a parked call, a publication.

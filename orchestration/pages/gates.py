@@ -18,6 +18,7 @@ from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 from context.models import Decision, Project
 from governance import approvals, budgets, curation
 from governance.models import Approval
+from governance.models.approvals import Decision as Answer
 from orchestration.models import Step, ToolCall, WorkflowRun
 from orchestration.pages import differences, proposals, publications
 from orchestration.pages.differences import Change, Layout
@@ -27,11 +28,6 @@ from registry.models import User
 MAX_DECISIONS = 100
 MAX_STEPS = 200
 MAX_PAGE = 10_000
-DONE = {
-    "approve": "You approved this.",
-    "request_changes": "You requested changes.",
-    "reject": "You rejected this.",
-}
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,7 @@ def _voted(request: HttpRequest, actor: Actor, approval: Approval) -> HttpRespon
             decision=decision,
             comment=comment,
             fields={"exclude": exclude} if exclude else {},
+            seen=request.POST.get("seen"),
         )
     except Forbidden:
         raise
@@ -97,7 +94,7 @@ def _voted(request: HttpRequest, actor: Actor, approval: Approval) -> HttpRespon
         )
         approval.refresh_from_db()
         return _shown(request, actor, approval, again, status=error.status)
-    messages.success(request, DONE[decision])
+    messages.success(request, Answer(decision).told)
     return HttpResponseRedirect(reverse("approval", args=[approval.id]), status=303)
 
 

@@ -56,6 +56,7 @@ class Review:
     reports: list[Any]
     examples: list[Example]
     may_withdraw: bool
+    seen: str
 
     @property
     def is_new(self) -> bool:
@@ -79,6 +80,7 @@ def review(row: ToolProposal, actor: Actor, layout: Layout) -> Review:
         reports=list(row.reports.visible_to(actor)[:MAX_REPORTS]),
         examples=_examples(row),
         may_withdraw=proposals.may_withdraw(row, actor),
+        seen=proposals.digest_of(row),
     )
 
 
