@@ -15,9 +15,6 @@ from registry import discovery, rendering
 from registry.discovery import Found
 from registry.models import Tool
 
-# What a search carries that leaves no tool out.
-NOT_NARROWING = frozenset({"q", "semantic", "page_size", "cursor", "page", "format"})
-
 
 def respond(door: Door, request: Request, rows: QuerySet[Tool]) -> Response:
     """`{next, previous, results}`; with `q` ranked, at most 500 altogether, each with its `match`,
@@ -44,10 +41,9 @@ def mode_of(asked: Mapping[str, str]) -> discovery.Mode:
 
 def _ranked(door: Door, request: Request, rows: QuerySet[Tool], text: str) -> Response:
     asked = request.query_params
-    found = discovery.search(
-        rows, text, mode_of(asked), narrow=len(asked.keys() - NOT_NARROWING) > 0
-    )
     start, size = _place(request), Pages().get_page_size(request) or Pages.page_size
+    # One more than the page: whether there is a next one.
+    found = discovery.search(rows, text, mode_of(asked), enough=start + size + 1)
     hits = found.hits[start : start + size]
     by_entry = {row.entry_id: row for row in of_hits([hit.entry_id for hit in hits])}
     there = [hit for hit in hits if hit.entry_id in by_entry]

@@ -48,11 +48,6 @@ def _text(value: str) -> str:
     return value
 
 
-def is_narrowed(asked: Mapping[str, str]) -> bool:
-    """Whether any filter is given."""
-    return any(asked.get(name, "").strip() for name in _FILTERS)
-
-
 def _word(field: str) -> Callable[[str], Q]:
     return lambda value: Q(**{f"entry__{field}__contains": entries.barred([value])})
 
@@ -101,8 +96,8 @@ _FILTERS: dict[str, Any] = {
 
 
 class Among(Lookup):
-    """`id__among=[…]`: one of these numbers, which travel as one parameter, however many they are;
-    as `IN` they would be one each, and SQLite takes 32,766."""
+    """`id__among=[…]`: one of these numbers, which travel as one parameter; as `IN` they would be
+    one each."""
 
     lookup_name = "among"
     prepare_rhs = False
@@ -111,8 +106,9 @@ class Among(Lookup):
         column, parameters = self.process_lhs(compiler, connection)
         ids = [int(each) for each in self.rhs]
         if connection.vendor == "postgresql":
-            # An array that the planner can look into; it knows nothing of what a function returns.
-            return f"{column} = ANY(%s::bigint[])", [*parameters, ids]
+            # A subselect, so that they are looked up one by one: looking into an array, the planner
+            # would sooner read the whole table. They are few: what a search found.
+            return f"{column} IN (SELECT unnest(%s::bigint[]))", [*parameters, ids]
         listed = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608
         return listed, [*parameters, json.dumps(ids)]
 
@@ -122,7 +118,7 @@ BigAutoField.register_lookup(Among)
 
 def among(rows: QuerySet[Tool], entry_ids: Iterable[int]) -> QuerySet[Tool]:
     """The rows whose entries have these ids."""
-    return rows.filter(entry__id__among=list(entry_ids))
+    return rows.filter(entry__id__among=tuple(entry_ids))
 
 
 def entry_ids(rows: QuerySet[Tool]) -> set[int]:

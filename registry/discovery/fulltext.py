@@ -6,7 +6,6 @@ nothing of how rare a word is, so that is weighed here.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from django.db import connection
 
@@ -19,14 +18,6 @@ BM25_WEIGHTS = "10.0, 3.0, 4.0, 1.0"
 TS_WEIGHTS = "{0.1, 0.4, 0.3, 1.0}"
 # How many entries PostgreSQL ranks by where their words stand.
 RANKED = 100
-
-
-@dataclass(frozen=True)
-class Scored:
-    """An entry that matches; a higher score is better, and means nothing beyond the query."""
-
-    id: int
-    score: float
 
 
 def write(documents: Iterable[tuple[int, Document]]) -> None:
@@ -81,7 +72,7 @@ def clear() -> None:
             cursor.execute("DELETE FROM registry_tooltext")
 
 
-def matching(terms: Terms, *, enough: int, most: int) -> list[Scored]:
+def matching(terms: Terms, *, enough: int, most: int) -> list[int]:
     """The entries with every word, best first; where those are fewer than `enough`, the entries
     with some of the words after them. At most `most`."""
     if not terms:
@@ -91,12 +82,12 @@ def matching(terms: Terms, *, enough: int, most: int) -> list[Scored]:
     found = _sqlite(terms, " AND ", most)
     if len(found) >= enough or len(terms.words) == 1:
         return found
-    held = {each.id for each in found}
-    some = [each for each in _sqlite(terms, " OR ", most) if each.id not in held]
+    held = set(found)
+    some = [each for each in _sqlite(terms, " OR ", most) if each not in held]
     return [*found, *some][:most]
 
 
-def _sqlite(terms: Terms, joint: str, most: int) -> list[Scored]:
+def _sqlite(terms: Terms, joint: str, most: int) -> list[int]:
     # Each word is an FTS5 string, and words hold neither quotes nor operators.
     parts = [f'"{word}"' for word in terms.words]
     if terms.open:
@@ -108,51 +99,70 @@ def _sqlite(terms: Terms, joint: str, most: int) -> list[Scored]:
             "ORDER BY score, rowid LIMIT %s",
             [joint.join(parts), most],
         )
-        return [Scored(row, -score) for row, score in cursor.fetchall()]
+        return [row for row, _ in cursor.fetchall()]
 
 
-def _postgres(terms: Terms, enough: int, most: int) -> list[Scored]:
+def _postgres(terms: Terms, enough: int, most: int) -> list[int]:
     """Two steps, because `ts_rank` reads every document that it ranks, and a common word is in
     thousands: the index alone says which entries have which word, in the name or anywhere; the most
     promising of them are ranked."""
     queries = [f"'{word}'" for word in terms.words]
     if terms.open:
         queries[-1] += ":*"
-    anywhere, in_name = _postings(queries)
-    scores: dict[int, float] = {}
-    words: dict[int, int] = {}
-    total = max(len(set().union(*anywhere)), 1)
-    for ids, names in zip(anywhere, in_name, strict=True):
-        weight = math.log(1 + (total - len(ids) + 0.5) / (len(ids) + 0.5)) + 0.1
-        for each in ids:
-            scores[each] = scores.get(each, 0.0) + weight * (3.0 if each in names else 1.0)
-            words[each] = words.get(each, 0) + 1
-    whole = {each for each, count in words.items() if count == len(queries)}
-    if len(whole) >= enough or len(queries) == 1:
-        scores = {each: scores[each] for each in whole}
+    found = _postings(queries)
+    whole = set.intersection(*(ids for ids, _ in found))
+    alone = len(whole) >= enough or len(queries) == 1
+    scores = _scores(found, whole if alone else None, most)
     order = sorted(scores, key=lambda each: (each not in whole, -scores[each], each))[:most]
     ranks = _ranks(order[:RANKED], " | ".join(queries))
-    return sorted(
-        (Scored(each, scores[each] * (1 + ranks.get(each, 0.0))) for each in order),
-        key=lambda found: (found.id not in whole, -found.score, found.id),
+    # Behind the ranked ones stands nothing that could pass them by its own words alone.
+    head = sorted(
+        order[:RANKED],
+        key=lambda each: (each not in whole, -scores[each] * (1 + ranks.get(each, 0.0)), each),
     )
+    return [*head, *order[RANKED:]]
 
 
-def _postings(queries: list[str]) -> tuple[list[set[int]], list[set[int]]]:
-    """For each word: the entries that have it, and those that have it in their names."""
-    one = "(SELECT array_agg(id) FROM registry_toolentry WHERE {} @@ to_tsquery('english', %s))"
+Postings = list[tuple[set[int], set[int]]]
+"""For each word: the entries that have it, and those that have it in their names."""
+
+
+def _scores(found: Postings, among: set[int] | None, most: int) -> dict[int, float]:
+    """What each entry's words weigh together, a rare word more than a common one."""
+    total = max(len(set().union(*(ids for ids, _ in found))), 1)
+    scores: dict[int, float] = {}
+    for ids, names in sorted(found, key=lambda posting: len(posting[0])):
+        weight = math.log(1 + (total - len(ids) + 0.5) / (len(ids) + 0.5)) + 0.1
+        counted = ids if among is None else ids & among
+        if len(scores) >= most:
+            # Rarer words have found enough: who has the commoner ones alone comes after them.
+            counted = counted & scores.keys()
+        for each in counted - names:
+            scores[each] = scores.get(each, 0.0) + weight
+        for each in counted & names:
+            scores[each] = scores.get(each, 0.0) + weight * 3.0
+    return scores
+
+
+def _postings(queries: list[str]) -> Postings:
+    # The query as a subselect: of a constant the planner would learn how common the word is, and
+    # read every document instead of the index, though it is the documents that cost.
+    one = (
+        "(SELECT array_agg(id) FROM registry_toolentry "
+        "WHERE {} @@ (SELECT to_tsquery('english', %s)))"
+    )
     columns = [one.format(name) for name in ("document", "names") for _ in queries]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(columns)}", [*queries, *queries])
         found = [set(ids or ()) for ids in cursor.fetchone()]
-    return found[: len(queries)], found[len(queries) :]
+    return list(zip(found[: len(queries)], found[len(queries) :], strict=True))
 
 
 def _ranks(ids: list[int], query: str) -> dict[int, float]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, ts_rank(%s::real[], document, to_tsquery('english', %s), 1) "
-            "FROM registry_toolentry WHERE id = ANY(%s)",
+            "FROM registry_toolentry WHERE id IN (SELECT unnest(%s::bigint[]))",
             [TS_WEIGHTS, query, ids],
         )
         return dict(cursor.fetchall())

@@ -16,7 +16,6 @@ from django.db.models import F, QuerySet
 from registry.discovery import embedding, freshness
 from registry.discovery.embedding import DIMENSION, MODEL, Vectors
 from registry.discovery.freshness import State
-from registry.discovery.fulltext import Scored
 from registry.models.search import ToolEntry
 
 # Below it, texts have nothing to do with each other.
@@ -48,7 +47,7 @@ _space = _NOWHERE
 _reading = threading.Lock()
 
 
-def nearest(text: str, *, among: Iterable[int] | None = None, most: int = 200) -> list[Scored]:
+def nearest(text: str, *, among: Iterable[int] | None = None, most: int = 200) -> list[int]:
     """The entries nearest in meaning to the text, best first, by cosine."""
     space = current()
     if not len(space.ids):
@@ -62,11 +61,8 @@ def nearest(text: str, *, among: Iterable[int] | None = None, most: int = 200) -
     count = min(most, len(likeness))
     best = np.argpartition(-likeness, count - 1)[:count]
     best = best[np.lexsort((space.ids[best], -likeness[best]))]
-    return [
-        Scored(int(space.ids[place]), float(likeness[place]))
-        for place in best
-        if likeness[place] >= LEAST_LIKENESS
-    ]
+    found: list[int] = space.ids[best[likeness[best] >= LEAST_LIKENESS]].tolist()
+    return found
 
 
 @lru_cache(maxsize=512)

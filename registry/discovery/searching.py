@@ -1,14 +1,14 @@
 """Searching the tools: by words, by meaning, or by both."""
 
-import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from django.db.models import QuerySet
 
-from registry.discovery import documents, filters, freshness, fulltext, fusion, terms
+from registry.discovery import documents, freshness, fulltext, fusion, terms
+from registry.discovery.allowed import Allowed
 from registry.discovery.freshness import State
 from registry.discovery.spelling import Vocabulary
 from registry.discovery.terms import Terms
@@ -30,11 +30,11 @@ MODES: Mapping[str, Mode] = {
 MOST = 500
 # Fewer than that with every word: those with some of the words come after them.
 ENOUGH = 10
-# So many hits are looked up one by one; where that leaves so many, they are all there is to see.
-HEAD = 500
+# So many of the best hits are looked at first, and all of them where too few may be seen.
+HEAD = 1_000
+# So many tools are enough, unless told; and of each of two rankings that become one.
 PLENTY = 100
 FUSED = 100
-_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 EVERYTHING = 1_000_000
 # An exact name is what was meant; then words say more than likeness does.
 WEIGHTS = (1.0, 0.8)
@@ -58,22 +58,20 @@ class Found:
     corrected: str = ""
 
 
-def search(rows: QuerySet[Tool], text: str, mode: Mode = "text", *, narrow: bool = False) -> Found:
-    """The tools among `rows` that the text means, best first. `rows` are what the caller may see
-    (`filters.listed`), narrowed as they like; `narrow` says that they leave out many, so that they
-    are read whole instead of being asked about the best hits.
+def search(rows: QuerySet[Tool], text: str, mode: Mode = "text", *, enough: int = PLENTY) -> Found:
+    """The tools among `rows` that the text means, best first: at least `enough`, if there are.
+    `rows` are what the caller may see (`filters.listed`), narrowed as they like.
 
     1. by words: with all of them, then with some; where none is found, with likely spellings;
     2. by meaning: the nearest vectors; 3. both become one by reciprocal rank fusion;
     4. a tool of exactly this name comes first.
     """
-    allowed = _Allowed(rows, narrow)
-    by_words: list[int] = []
-    corrected = ""
-    if mode != "semantic":
-        by_words, corrected = _by_words(terms.parse(text), allowed)
-    by_meaning = _by_meaning(text, allowed) if mode != "text" else []
-    rankings = {"text": by_words[:MOST], "semantic": by_meaning}
+    allowed = Allowed(rows, FUSED if mode == "hybrid" else min(max(enough, ENOUGH), MOST))
+    near = _near(text) if mode != "text" else Near("")
+    if mode == "hybrid":
+        allowed.ask_early(near.head(allowed.enough))
+    by_words, corrected = _by_words(terms.parse(text), allowed) if mode != "semantic" else ([], "")
+    rankings = {"text": by_words[:MOST], "semantic": near.among(allowed)}
     if mode == "hybrid":
         rankings = {name: ranking[:FUSED] for name, ranking in rankings.items()}
     scores = fusion.fused(rankings.values(), weights=WEIGHTS)
@@ -86,47 +84,11 @@ def search(rows: QuerySet[Tool], text: str, mode: Mode = "text", *, narrow: bool
     return Found(tuple(hits), corrected)
 
 
-class _Allowed:
-    """Which entries may be found: asked for the best hits, and read whole where few of them are."""
-
-    def __init__(self, rows: QuerySet[Tool], narrow: bool) -> None:
-        self.rows = rows
-        self.narrow = narrow
-        self._all: set[int] | None = None
-        if narrow:
-            self.all()
-
-    def of(self, ids: Sequence[int]) -> list[int]:
-        """Those of the ids that are allowed, in their order; of very many the best that suffice."""
-        if self._all is not None:
-            return [each for each in ids if each in self._all]
-        head = ids[:HEAD]
-        kept = filters.entry_ids(self.rows.filter(entry__id__in=head)) if head else set()
-        if len(head) == len(ids) or len(kept) >= PLENTY:
-            return [each for each in head if each in kept]
-        allowed = self.all()
-        return [each for each in ids if each in allowed]
-
-    def all(self) -> set[int]:
-        if self._all is None:
-            self._all = filters.entry_ids(self.rows)
-        return self._all
-
-    def named(self, name: str) -> int | None:
-        """The entry of exactly this name."""
-        if not _NAME.fullmatch(name):
-            return None
-        found: int | None = (
-            self.rows.filter(name=name).order_by().values_list("entry__id", flat=True).first()
-        )
-        return found
-
-
 def _first(order: list[int], named: int | None) -> list[int]:
     return order if named is None else [named, *(each for each in order if each != named)]
 
 
-def _by_words(asked: Terms, allowed: _Allowed) -> tuple[list[int], str]:
+def _by_words(asked: Terms, allowed: Allowed) -> tuple[list[int], str]:
     found = _matching(asked, allowed)
     if len(found) >= ENOUGH or not asked:
         return found, ""
@@ -137,30 +99,45 @@ def _by_words(asked: Terms, allowed: _Allowed) -> tuple[list[int], str]:
     return found, ""
 
 
-def _matching(asked: Terms, allowed: _Allowed) -> list[int]:
-    hits = fulltext.matching(asked, enough=ENOUGH, most=EVERYTHING if allowed.narrow else HEAD)
-    found = allowed.of([each.id for each in hits])
+def _matching(asked: Terms, allowed: Allowed) -> list[int]:
+    hits = fulltext.matching(asked, enough=ENOUGH, most=HEAD)
+    found = allowed.of(hits)
+    if len(found) < allowed.enough and len(hits) == HEAD:
+        # What may be seen stands further down.
+        hits = fulltext.matching(asked, enough=ENOUGH, most=EVERYTHING)
+        found = allowed.of(hits)
     if len(found) < ENOUGH <= len(hits):
-        # What may be seen stands further down, or has some of the words alone.
-        hits = fulltext.matching(asked, enough=EVERYTHING, most=EVERYTHING)
-        found = allowed.of([each.id for each in hits])
+        # Or it has some of the words alone.
+        found = allowed.of(fulltext.matching(asked, enough=EVERYTHING, most=EVERYTHING))
     return found
 
 
-def _by_meaning(text: str, allowed: _Allowed) -> list[int]:
-    # The model and numpy take half a second to load and 40 MB: only who asks for them pays.
-    from registry.discovery import meaning  # noqa: PLC0415 - see above
+class Near:
+    """The entries that are near in meaning to a text; none to one without words."""
 
-    spoken = " ".join(documents.words(text[: terms.LONGEST_TEXT]))
-    if not spoken:
-        return []
-    if allowed.narrow:
-        return [each.id for each in meaning.nearest(spoken, among=allowed.all(), most=HEAD)]
-    near = [each.id for each in meaning.nearest(spoken, most=HEAD)]
-    found = allowed.of(near)
-    if len(found) >= PLENTY or len(near) < HEAD:
-        return found
-    return [each.id for each in meaning.nearest(spoken, among=allowed.all(), most=HEAD)]
+    def __init__(self, spoken: str) -> None:
+        self.spoken = spoken
+        self.ids = self._nearest() if spoken else []
+
+    def _nearest(self, among: Iterable[int] | None = None) -> list[int]:
+        # The model and numpy take half a second to load and 40 MB: only who asks for them pays.
+        from registry.discovery import meaning  # noqa: PLC0415 - see above
+
+        return meaning.nearest(self.spoken, among=among, most=HEAD)
+
+    def head(self, count: int) -> list[int]:
+        return self.ids[:count]
+
+    def among(self, allowed: Allowed) -> list[int]:
+        """Those that may be found."""
+        found = allowed.of(self.ids)
+        if len(found) >= allowed.enough or len(self.ids) < HEAD:
+            return found
+        return self._nearest(allowed.all())
+
+
+def _near(text: str) -> Near:
+    return Near(" ".join(documents.words(text[: terms.LONGEST_TEXT])))
 
 
 _vocabulary: tuple[State, Vocabulary] | None = None

@@ -126,8 +126,7 @@ def _searched(rows: QuerySet[Tool], asked: Mapping[str, str]) -> discovery.Found
     text = asked.get("q", "")
     if not text:
         return None
-    narrow = bool(asked.keys() - listing.NOT_NARROWING)
-    return discovery.search(rows, text, listing.mode_of(asked), narrow=narrow)
+    return discovery.search(rows, text, listing.mode_of(asked))
 
 
 def _tools(rows: QuerySet[Tool], page: "Page[Any]", *, ranked: bool) -> list[Tool]:
