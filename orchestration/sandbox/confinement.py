@@ -1,4 +1,4 @@
-"""The cgroups of one job while it lives, from the launcher's side.
+"""The cgroups of one job while it lives: the launcher makes them, and both sides read them.
 
 Part of the launcher: imports only what starts fast.
 """
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Spec = dict[str, Any]
 
 SIGKILL = 9
+# Of a cgroup's file: some tens of lines.
+LONGEST = 1 << 14
 
 
 class Cgroups:
@@ -22,7 +24,9 @@ class Cgroups:
 
     def __init__(self, groups: list[Spec]) -> None:
         self.groups = groups
-        for group in groups:
+
+    def make(self) -> None:
+        for group in self.groups:
             # The slot is ours alone, so what is there was left by a launcher that was killed.
             empty(group["path"])
             os.mkdir(group["path"])
@@ -129,10 +133,15 @@ def write(path: str, value: str) -> None:
 def number_in(path: str, key: str | None) -> int | None:
     """A cgroup file's only number, or that on the line that starts with `key`."""
     try:
-        with open(path) as file:
-            lines = file.read().splitlines()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        lines = os.read(fd, LONGEST).decode().splitlines()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
     for line in lines:
         words = line.split()
         if key is None or words[0] == key:

@@ -8,12 +8,13 @@ import selectors
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from orchestration.sandbox.handover import End
 from orchestration.sandbox.job import Job
 from orchestration.sandbox.runtime import python_runtime
 from orchestration.sandbox.slots import Slot
@@ -21,6 +22,8 @@ from orchestration.sandbox.slots import Slot
 # What the launcher may take beyond the job's time to set up and to clear away.
 GRACE_SECONDS = 20.0
 CHUNK = 1 << 16
+# What lasts longer has time for a replacement to be made beside it.
+MOMENT_SECONDS = 0.02
 # The launcher is imported, so that it comes compiled, but past the packages' own __init__, which
 # would import the platform's half.
 BOOT = """
@@ -87,17 +90,24 @@ def converse(job: Job, spec: dict[str, Any], slot: Slot) -> Conversation:
     return talk
 
 
-def follow(launcher: Launcher, job: Job) -> Conversation:
-    """Stays with a launcher that was handed `job` until that has ended; clearing away goes on."""
+def follow(launcher: Launcher, job: Job, end: End, *, lasting: Callable[[], None]) -> Conversation:
+    """Stays with a launcher that was handed `job` until that has ended; clearing away goes on.
+
+    `lasting` is called if it takes more than a moment.
+    """
     try:
-        talk, answer, overdue = _followed(launcher, job)
-        talk.began = bool(answer) or _acknowledged(launcher)
+        talk, answer, overdue = _followed(launcher, job, end, lasting)
+        talk.began = bool(end.report or answer or talk.stdout) or _acknowledged(launcher)
     finally:
         launcher.let_go()
+    if end.report is not None and not answer:
+        talk.report = end.report
+        return talk
     if not answer:
         finish(launcher)
         talk.launcher_killed = True
     talk.report = _read_report(answer, launcher.process.returncode or 0, overdue=overdue)
+    talk.report["exit_code"] = end.exit_code
     return talk
 
 
@@ -110,19 +120,30 @@ def _acknowledged(launcher: Launcher) -> bool:
         return False
 
 
-def _followed(launcher: Launcher, job: Job) -> tuple[Conversation, bytearray, bool]:
-    """What came of `job`, the launcher's answer, and whether it had to be given up."""
+def _followed(
+    launcher: Launcher, job: Job, end: End | None = None, lasting: Callable[[], None] | None = None
+) -> tuple[Conversation, bytearray, bool]:
+    """What came of `job`, the launcher's answer, and whether it had to be given up.
+
+    With `end` there may be no answer yet: it is not waited for when all that could write is dead,
+    and the pipes hold the rest.
+    """
     talk, answer = Conversation(), bytearray()
     deadline = time.monotonic() + job.limits.wall_seconds + GRACE_SECONDS
     _, stdout, stderr = launcher.streams()
     sinks = {stdout.fileno(): talk.stdout, stderr.fileno(): talk.stderr, launcher.result: answer}
-    with selectors.DefaultSelector() as selector:
-        for fd in sinks:
+    # Without the system calls that epoll takes to be made, filled and closed.
+    with selectors.PollSelector() as selector:
+        for fd in [*sinks, *([end.fd] if end else [])]:
             selector.register(fd, selectors.EVENT_READ)
         feed = _Feed(launcher, job.stdin, selector)
         while sinks and time.monotonic() < deadline:
-            for key, _ in selector.select(timeout=1.0):
-                if key.fd not in sinks:
+            events = selector.select(timeout=MOMENT_SECONDS if lasting else 1.0)
+            for key, _ in events:
+                if end and key.fd == end.fd:
+                    selector.unregister(end.fd)
+                    end.look()
+                elif key.fd not in sinks:
                     feed.more()
                 elif chunk := os.read(key.fd, CHUNK):
                     _take(talk, sinks[key.fd], chunk, answer, job.limits.output_bytes)
@@ -131,9 +152,15 @@ def _followed(launcher: Launcher, job: Job) -> tuple[Conversation, bytearray, bo
                     del sinks[key.fd]
             if talk.truncated:
                 _stop_listening(launcher, selector, sinks)
-            if answer and launcher.result not in sinks and _said_all(answer):
+            if end and end.report and not answer:
+                sinks.pop(launcher.result, None)
                 _take_rest(talk, sinks, job.limits.output_bytes)
                 return talk, answer, False
+            if lasting and not events:
+                lasting()
+                lasting = None
+    if end and end.exit_code is None:
+        end.look()
     return talk, answer, bool(sinks)
 
 
@@ -142,11 +169,6 @@ def _take(talk: Conversation, sink: bytearray, chunk: bytes, answer: bytearray, 
         answer += chunk
     else:
         talk.keep(sink, chunk, limit)
-
-
-def _said_all(answer: bytearray) -> bool:
-    """Whether all that could write is dead: the pipes hold the rest, whoever keeps them open."""
-    return bool(marshal.loads(bytes(answer)).get("alone"))  # noqa: S302
 
 
 def _take_rest(talk: Conversation, sinks: dict[int, bytearray], limit: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from orchestration.sandbox.config import SandboxConfig
@@ -26,6 +27,7 @@ ETC = {
 }
 
 
+@lru_cache(maxsize=256)
 def check_targets(targets: tuple[str, ...]) -> None:
     """Raises ValueError for a target that isn't a plain absolute path, or one of the system's."""
     if len(targets) > MOST_BINDS:

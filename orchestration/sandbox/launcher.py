@@ -99,22 +99,16 @@ class Watch:
         self.poll.register(self.pidfd, select.POLLIN)
         self.poll.register(spec["control"], select.POLLIN)
         self.poll.register(spec["asked"], select.POLLIN)
-        self.over = {self.pidfd}
 
     def begin(self, started: float) -> None:
         """Counts the job's time from here."""
         self.started, self.deadline = started, started + self.spec["wall"]
 
-    def heed(self, status: int) -> None:
-        """Takes bubblewrap's word, which comes before its own end, for the program's end."""
-        self.over.add(status)
-        self.poll.register(status, select.POLLIN)
-
     def until_over(self) -> str:
         for turn in range(1, sys.maxsize):
             left = int((self.deadline - time.monotonic()) * 1000) + 1
             events = dict(self.poll.poll(max(0, min(TICK_MS, left))))
-            if not self.over.isdisjoint(events):
+            if self.pidfd in events:
                 return "exited"
             if self.spec["asked"] in events:
                 return "orphaned"
@@ -208,6 +202,7 @@ def launch(spec: Spec) -> Spec:
     stage = Stage(spec["stage"], spec["sources"], spec["uid"]) if spec["uid"] is not None else None
     cgroups = Cgroups(spec["cgroups"])
     try:
+        cgroups.make()
         report = supervise(spec, cgroups)
     finally:
         cgroups.remove()

@@ -29,6 +29,9 @@ def folder(config: SandboxConfig) -> Path:
 @contextmanager
 def held(binds: tuple[Bind, ...], *, config: SandboxConfig) -> Iterator[None]:
     """Keeps the layers among `binds` from being evicted meanwhile."""
+    if not binds:
+        yield
+        return
     with ExitStack() as stack:
         top = folder(config).resolve()
         for source in {bind.source.resolve() for bind in binds}:

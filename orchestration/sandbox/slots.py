@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
 from orchestration.sandbox import locks, turns
@@ -86,6 +87,7 @@ def berths_of(config: SandboxConfig) -> Path:
     return config.home / "berths"
 
 
+@lru_cache(maxsize=64)
 def home_key(home: Path) -> int:
     """A number below HOMES that stands for a home, the same in every process."""
     return zlib.crc32(os.fsencode(home.resolve())) % HOMES
@@ -100,6 +102,7 @@ def _uid(key: int, index: int) -> int:
     return wanted if wanted < mapped else mapped - 1001 - index
 
 
+@cache
 def _mapped_below() -> int:
     lines = Path("/proc/self/uid_map").read_text().splitlines()
     return max(int(first) + int(count) for first, _, count in map(str.split, lines))

@@ -5,9 +5,11 @@ a `sitecustomize`, holds the interpreter after its start and before it opens its
 is warm runs the same way as what is cold, only later. The order of events:
 
 1. as `launcher.py` does, up to bubblewrap's start; 2. wait until the gate is reached, take the gate
-away and tell the platform; 3. wait for the hand-over: limits, and the slot to hold; 4. put the
-limits in force, open the gate, watch; 5. report, as soon as the program and all that it started are
-dead; 6. kill and reap the rest, let go of the slot, remove the cgroups, on nobody's time.
+away and tell the platform, with what it needs to open it and to see the program's end; 3. wait for
+the hand-over: when the job began, the slot to hold and, unless the platform could set them and open
+the gate itself, limits to put in force before it opens; 4. watch time, memory, disk and platform;
+5. when the sandbox has ended or the platform lets go, kill and reap; 6. report, if anybody still
+listens: mostly the platform has seen the end for itself; 7. let go of the slot, remove the cgroups.
 """
 
 from __future__ import annotations
@@ -81,7 +83,6 @@ class Gate:
 
     def open(self) -> None:
         os.write(self.ours, b"g")
-        os.close(self.ours)
 
 
 def launch(spec: Spec) -> None:
@@ -92,6 +93,7 @@ def launch(spec: Spec) -> None:
         Stage(spec["stage"], spec["sources"], spec["uid"])
     cgroups = Cgroups(spec["cgroups"])
     try:
+        cgroups.make()
         supervise(spec, cgroups, gate)
     finally:
         cgroups.remove()
@@ -106,14 +108,11 @@ def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
     run = None
     try:
         if gate.reached(interrupted=[spec["control"], spec["asked"]]):
-            ready = Run(spec, cgroups, child, status)
-            os.write(spec["control"], b"r")
-            if handed_over(spec, gate):
+            ready = Run(spec, cgroups, child)
+            ready.tell(gate, status)
+            if handed_over(spec, ended=ready.watch.pidfd):
                 run = ready
-                run.begin()
-                os.write(spec["control"], b"b")
-                gate.open()
-                spec["began"] = True
+                run.begin(gate)
                 run.followed()
     finally:
         ended = end_everything(child, cgroups)
@@ -125,54 +124,69 @@ def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
 class Run:
     """The one call of this sandbox, prepared before it comes."""
 
-    def __init__(self, spec: Spec, cgroups: Cgroups, child: int, status: int) -> None:
-        self.spec, self.cgroups, self.status = spec, cgroups, status
-        self.answered = False
-        # What bubblewrap said at its own start; the next word is the program's end.
-        os.read(status, 4096)
-        self.said = b""
+    def __init__(self, spec: Spec, cgroups: Cgroups, child: int) -> None:
+        self.spec, self.cgroups = spec, cgroups
         self.first, self.program = inside(child)
         self.watch = Watch(spec, cgroups, child, time.monotonic())
-        self.watch.heed(status)
+        self.before = cgroups.cpu_seconds()
 
-    def begin(self) -> None:
-        self.watch.begin(time.monotonic())
-        self.cgroups.adjust(self.spec["cgroups"])
-        limit(self.program, self.spec)
-        self.before = self.cgroups.cpu_seconds()
+    def tell(self, gate: Gate, status: int) -> None:
+        """Says that the gate is reached, and hands over how the end is seen. See `handover.py`."""
+        # What bubblewrap said at its own start; the next word is the program's end.
+        os.read(status, LONGEST)
+        path = f"/proc/{self.first}/task/{self.first}/children"
+        below = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        given = b"".join(fd.to_bytes(4, "little") for fd in (gate.ours, status, below))
+        channel = _socket.socket(fileno=os.dup(self.spec["control"]))
+        told = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, given)]
+        channel.sendmsg([marshal.dumps((self.program, self.before))], told)
+        channel.close()
+        # All that the platform reads is its own from here.
+        os.close(below)
+        os.close(status)
+
+    def begin(self, gate: Gate) -> None:
+        self.watch.begin(self.spec["began"])
+        if not self.spec["opened"]:
+            self.cgroups.adjust(self.spec["cgroups"])
+            limit(self.program, self.spec)
+        acknowledge(self.spec)
+        if not self.spec["opened"]:
+            gate.open()
+        os.close(gate.ours)
 
     def followed(self) -> None:
-        """Stays until the program's end. If nothing else of it lives, that is told at once."""
         self.reason = self.watch.until_over()
         self.wall = time.monotonic() - self.watch.started
-        if self.reason == "exited":
-            self.said = os.read(self.status, 4096)
-            # Every orphan in there is a child of the first process. Where no cgroup counts, the
-            # processor's time is known only when all is over.
-            if b"exit-code" in self.said and self.before and not children(self.first):
-                self.tell(0, alone=True)
 
     def over(self, ended: int) -> None:
         """Every process is dead."""
-        if not self.answered:
-            self.said += os.read(self.status, 4096)
-            self.tell(ended, alone=False)
-
-    def tell(self, ended: int, *, alone: bool) -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         counted = self.cgroups.cpu_seconds()
         cpu = counted - self.before if counted else used.ru_utime + used.ru_stime
-        report = told(self.reason, self.said, ended, self.cgroups)
-        answer(self.spec, report | {"wall": self.wall, "cpu": cpu, "alone": alone})
+        # The platform has read what bubblewrap said of the program's end.
+        report = told(self.reason, b"", ended, self.cgroups)
+        answer(self.spec, report | {"wall": self.wall, "cpu": cpu})
         os.close(self.spec["result"])
-        self.answered = True
 
 
-def handed_over(spec: Spec, gate: Gate) -> bool:
-    """Waits for a call, and takes up what is said of it. False when there will be none any more."""
+def acknowledge(spec: Spec) -> None:
+    """Says that the job has begun; whoever let go already had no need to know."""
+    spec["acknowledged"] = True
+    try:
+        os.write(spec["control"], b"b")
+    except BrokenPipeError:
+        return
+
+
+def handed_over(spec: Spec, *, ended: int) -> bool:
+    """Waits for a call, and takes up what is said of it. False when there will be none any more.
+
+    `ended` is readable when the sandbox is dead. The gate may be open by now.
+    """
     channel = _socket.socket(fileno=os.dup(spec["control"]))
-    ready, _, _ = select.select([channel, spec["asked"], gate.ours], [], [])
-    if ready != [channel]:
+    ready, _, _ = select.select([channel, spec["asked"], ended], [], [])
+    if channel not in ready or spec["asked"] in ready:
         return False
     room = _socket.CMSG_SPACE(4)
     message, extra, _, _ = channel.recvmsg(LONGEST, room)
@@ -213,6 +227,6 @@ def main() -> None:
     try:
         launch(spec)
     except (OSError, ValueError) as error:
-        began = spec.get("began", False)
+        began = spec.get("acknowledged", False)
         answer(spec, {"error": f"{type(error).__name__}: {error}", "began": began})
     os._exit(0)

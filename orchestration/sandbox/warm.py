@@ -7,16 +7,18 @@ import os
 import select
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from orchestration.sandbox import cgroups, locks, shelf, slots, specs
+from orchestration.sandbox import cgroups, handover, locks, shelf, slots, specs
 from orchestration.sandbox.bubblewrap import Bubblewrap
 from orchestration.sandbox.cgroups import Hierarchy
 from orchestration.sandbox.config import SandboxConfig
 from orchestration.sandbox.conversation import Conversation, Launcher, finish, follow, started
+from orchestration.sandbox.handover import Booted, End
 from orchestration.sandbox.job import Bind, Enforcement, Job, Limits
 from orchestration.sandbox.runtime import python_runtime
 from orchestration.sandbox.slots import Slot
@@ -108,31 +110,39 @@ class Warm:
     """A booted sandbox; it serves one job at most."""
 
     def __init__(self, profile: Profile, limits: Limits, *, begun: Callable[[], None]) -> None:
-        """Boots it, which takes a while. `begun` is called when it has been handed its job.
+        """Boots it, which takes a while. `begun` is called when its job lasts more than a moment.
 
         Raises BootFailed, NoRoom when too many are idle on this machine, and OSError.
         """
-        self.profile, self._begun = profile, begun
+        self.profile, self.limits, self._begun = profile, limits, begun
         with ExitStack() as stack:
             self._idle: int | None = _idle_token(profile.place.config)
             stack.callback(self._no_longer_idle)
             self.berth = _berth(profile.place.config)
             stack.callback(os.close, self.berth.fd)
             stack.enter_context(shelf.held(profile.binds, config=profile.place.config))
+            self._groups = cgroups.plan(profile.place.hierarchies, limits, self.berth.name)
             self.folder = profile.place.config.home / "warm" / self.berth.name
+            self._files = [str(self._laid / str(index)) for index in range(len(profile.files))]
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            self.launcher = self._booted(profile, limits)
+            self.launcher = self._launched(profile, limits)
             self._talking = True
             stack.callback(self._finish)
-            _wait_for_gate(self.launcher)
+            self.booted = _at_gate(self.launcher)
+            stack.callback(self.booted.close)
             self._kept = stack.pop_all()
 
-    def _booted(self, profile: Profile, limits: Limits) -> Launcher:
+    @property
+    def _laid(self) -> Path:
+        return self.folder / "files"
+
+    def _launched(self, profile: Profile, limits: Limits) -> Launcher:
         place = profile.place
         # What another left here that was killed.
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name in ("files", "gate"):
-            (self.folder / name).mkdir(parents=True)
+        gate = self.folder / "gate"
+        for folder in (self._laid, gate):
+            folder.mkdir(parents=True)
         job = Job(
             profile.argv,
             env=dict(profile.env),
@@ -141,46 +151,63 @@ class Warm:
             cwd=profile.cwd,
             limits=limits,
         )
-        bound = specs.with_files(job, self.folder / "files")
-        gate = self.folder / "gate"
+        bound = specs.with_files(job, self._laid)
         spec = specs.spec(
             bound, place.program, self.berth, place.enforced, config=place.config, gate=gate
         )
-        groups = cgroups.plan(place.hierarchies, limits, self.berth.name)
-        more = {"cgroups": [asdict(group) for group in groups], "rlimits": specs.constant()}
+        groups = [asdict(group) for group in self._groups]
+        more = {"cgroups": groups, "rlimits": specs.constant()}
         return started(
             spec | more | {"gate": str(gate)}, program="waiting", keeping=[self.berth.fd]
         )
 
     def alive(self) -> bool:
-        ready, _, _ = select.select([self.launcher.control], [], [], 0)
-        return not ready and self.launcher.process.poll() is None
+        """Whether neither the launcher nor the program has let go of its end."""
+        ends = select.poll()
+        for fd in (self.launcher.control, self.booted.gate):
+            ends.register(fd, select.POLLIN)
+        return not ends.poll(0)
 
     def serve(self, job: Job, slot: Slot) -> Conversation | None:
         """Hands `job` over and stays until it has ended. None if it never began.
 
+        One that was lost without a word counts as not begun: it can have reached nothing outside.
         The launcher holds the slot until every process of the job is dead.
+
+        1. lay its files; 2. tell the launcher, with other limits where they differ from those that
+        it was booted with; 3. open the gate, or have the launcher do it; 4. stay until the end.
         """
         self._no_longer_idle()
         place = self.profile.place
-        for index, content in enumerate(job.files.values()):
-            (self.folder / "files" / str(index)).write_bytes(content)
-        groups = cgroups.plan(place.hierarchies, job.limits, self.berth.name)
+        for path, content in zip(self._files, job.files.values(), strict=True):
+            # Empty until now. Truncated once more, the file system would write it out at once.
+            with open(path, "r+b") as file:
+                file.write(content)
+        # Counted in the sandbox's own user namespace, for whoever runs it.
+        rlimits = specs.rlimits(job.limits, place.enforced, own_user=True)
+        groups, adjust = self._groups, []
+        opened = job.limits == self.limits and self.booted.limited(rlimits)
+        if not opened:
+            groups = cgroups.plan(place.hierarchies, job.limits, self.berth.name)
+            adjust = [asdict(group) for group in groups]
+        began = time.monotonic()
         told = {
-            "cgroups": [asdict(group) for group in groups],
-            # Counted in the sandbox's own user namespace, for whoever runs it.
-            "rlimits": specs.rlimits(job.limits, place.enforced, own_user=True),
+            "began": began,
+            "opened": opened,
+            "cgroups": adjust,
+            "rlimits": rlimits,
             "wall": float(job.limits.wall_seconds),
             "disk": job.limits.disk_bytes,
         }
+        end = End(self.booted, groups, began)
         try:
-            with socket.socket(fileno=os.dup(self.launcher.control)) as channel:
-                socket.send_fds(channel, [marshal.dumps(told)], [slot.fd])
+            _hand_over(self.launcher.control, marshal.dumps(told), slot.fd)
         except OSError:
             return None
         self._talking = False
-        self._begun()
-        talk = follow(self.launcher, job)
+        if opened:
+            self.booted.open()
+        talk = follow(self.launcher, job, end, lasting=self._begun)
         never = "error" in talk.report and not talk.report.get("began", True)
         return None if never or not talk.began else talk
 
@@ -206,6 +233,7 @@ class Warm:
         """In a forked child: closes the copies, and leaves what they stand for to the parent."""
         self._kept.pop_all()
         self.launcher.process.returncode = 0
+        self.booted.close()
         for fd in (self._idle, self.berth.fd):
             if fd is not None:
                 os.close(fd)
@@ -241,10 +269,20 @@ def idle_of(config: SandboxConfig) -> Path:
     return config.home / "idle"
 
 
-def _wait_for_gate(launcher: Launcher) -> None:
+def _at_gate(launcher: Launcher) -> Booted:
     ready, _, _ = select.select([launcher.control], [], [], BOOT_SECONDS)
-    if ready and os.read(launcher.control, 1) == b"r":
-        return
+    found = handover.booted(launcher.control) if ready else None
+    if found is not None:
+        return found
     os.set_blocking(launcher.streams()[2].fileno(), False)
     said = launcher.streams()[2].read() or b""
     raise BootFailed(said.decode(errors="replace").strip()[-500:] or "it never came to its gate")
+
+
+def _hand_over(control: int, message: bytes, slot: int) -> None:
+    # Family and kind are given, or they would be asked of the kernel.
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control)
+    try:
+        socket.send_fds(channel, [message], [slot])
+    finally:
+        channel.detach()
