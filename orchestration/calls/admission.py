@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from kernel import clock, crash, ids, prepared
 from kernel.problems import Problem
-from kernel.together import Statement, Unlike, ahead, together
+from kernel.together import Statement, Unlike, ahead, atomically
 
 from governance import accounts, audit, budgets, grants, policies, rates
 from governance.budgets import Held
@@ -64,7 +64,7 @@ def _questions(request: CallRequest, at: datetime, call_id: UUID) -> Iterator[St
     agent = request.agent
     yield grants.question(agent.id, at)
     yield policies.question()
-    if request.run_id is None:
+    if request.run_id is None or request.team_id is not None:
         team_id = request.team_id or agent.team_id
         yield accounts.question(team_id=team_id, agent_id=agent.id, subject_id=call_id, at=at)
 
@@ -125,9 +125,9 @@ def _is_plain(case: Case, decision: Decision) -> bool:
 
 
 def _write_together(case: Case, decision: Decision) -> tuple[ToolCall, Decision]:
-    """As below, in two trips to the database. Raises Unlike, and then nothing is written: a budget
+    """As below, in one trip to the database. Raises Unlike, and then nothing is written: a budget
     has no room for it, perhaps."""
-    with transaction.atomic(durable=True), together():
+    with atomically():
         call = _row(case, decision)
         _CALLS.run(call)
         _PAYLOADS.run(_payload(call, decision))

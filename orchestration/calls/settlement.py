@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 from kernel import clock, crash, outbox, prepared
 from kernel.partial import whatever_the_index
 from kernel.prepared import slot
-from kernel.together import Unlike, together
+from kernel.together import Unlike, atomically
 
 from governance import budgets
 from governance.budgets import Held, Spent
@@ -80,7 +80,7 @@ def _close(executed: Executed) -> bool:
     large = references.large(kept.result)
     if large is None and _is_plain(executed):
         # In one trip. Unlike: it was given up meanwhile, perhaps, or its hold has expired.
-        with suppress(Unlike), transaction.atomic(durable=True), together():
+        with suppress(Unlike), atomically():
             _CLOSE.run(fields, id=admitted.call.id, token=admitted.token)
             _write(executed, fields, kept, None)
             return True

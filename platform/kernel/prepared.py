@@ -11,7 +11,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.models import AutoField, Expression, Field, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
@@ -207,16 +206,9 @@ class Insert(Generic[One]):
         return sql
 
 
-def _keeps_plans(own: Any) -> bool:
-    """Whether to go to the server's prepared statements, past Django's cursor; not while somebody
-    watches the statements or stands in their way."""
-    plain = not own.execute_wrappers and not own.queries_logged
-    return plain and own.vendor == "postgresql" and bool(settings.DATABASE_PREPARED)
-
-
 def _fetched(question: together.Statement) -> list[Any]:
     own: Any = connections[DEFAULT_DB_ALIAS]
-    if not _keeps_plans(own):
+    if not together.keeps_plans(own):
         with own.cursor() as cursor:
             cursor.execute(*question)
             found: list[Any] = cursor.fetchall()
@@ -225,7 +217,7 @@ def _fetched(question: together.Statement) -> list[Any]:
     if ahead is not None and (known := ahead.answer(question)) is not None:
         return known
     if batch := together.current():
-        return batch.answer(question)
+        batch.answers(question)
     try:
         found = _asked(question)
     except OperationalError:
@@ -249,7 +241,7 @@ def _asked(question: together.Statement) -> list[Any]:
 def _run(sql: str, parameters: Sequence[Any], *, rows: int) -> int:
     """How many rows the statement changed. In a batch it waits, and is taken to change `rows`."""
     own: Any = connections[DEFAULT_DB_ALIAS]
-    if not _keeps_plans(own):
+    if not together.keeps_plans(own):
         with own.cursor() as cursor, together.told():
             cursor.execute(sql, parameters)
             return together.checked(max(int(cursor.rowcount), 0), rows, sql)

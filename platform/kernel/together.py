@@ -1,9 +1,9 @@
 """Prepared statements that travel together: sent at once, answered at once.
 
-A trip to the database costs more than most statements. Inside `together` what is written waits, and
-each statement is taken to change what it is meant to: an insert its rows, an update one. A question
-takes along what waits before it, and the end of the block the rest. Where one changed something
-else, `Unlike` is raised: the transaction is undone, and its owner goes the careful way, one by one.
+A trip to the database costs more than most statements. Inside `atomically` what is written waits
+for the end of the block, and each statement is taken to change what it is meant to: an insert its
+rows, an update one. Where one changes something else, `Unlike` is raised: nothing is written, and
+its owner goes the careful way, one by one.
 
 Questions that are sure to come are told `ahead`: the first that is asked takes the others along.
 """
@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections, transaction
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -35,28 +37,48 @@ class Batch:
         self.waiting.append((statement, rows))
         return rows
 
-    def answer(self, question: Statement) -> list[Any]:
-        """The question's rows, after all that waits. Raises Unlike."""
-        found: list[Any] = self._sent([question])[0].fetchall()
-        return found
+    def answers(self, question: Statement) -> None:
+        """Raises Unlike for a question that would overtake what waits."""
+        if self.waiting:
+            raise Unlike(f"asked after what waits: {question[0][:80]}")
 
     def send(self) -> None:
-        """Send what waits. Raises Unlike."""
-        if self.waiting:
-            self._sent([])
+        """Send what waits, as one statement that fails where a part of it changes more or fewer
+        rows than it is taken to. Raises Unlike."""
+        if not self.waiting:
+            return
+        parts = tuple((sql, rows) for (sql, _), rows in self.waiting)
+        parameters = [each for (_, several), _ in self.waiting for each in several]
+        try:
+            with told():
+                sent_at_once([(_joined(parts), parameters)])
+        except DataError as error:
+            if not isinstance(error.__cause__, psycopg.errors.DivisionByZero):
+                raise
+            raise Unlike(f"not the rows that were meant: {parts[0][0][:80]}") from error
 
-    def _sent(self, questions: list[Statement]) -> "list[psycopg.Cursor[Any]]":
-        waiting, self.waiting = self.waiting, []
-        with told():
-            sent = sent_at_once([*(statement for statement, _ in waiting), *questions])
-        for cursor, (statement, rows) in zip(sent, waiting, strict=False):
-            _compare(cursor.rowcount, rows, statement[0])
-        return sent[len(waiting) :]
+
+@lru_cache(maxsize=128)
+def _joined(parts: tuple[tuple[str, int], ...]) -> str:
+    """One statement of several. PostgreSQL has no assertion; dividing by nothing is one."""
+    several = ", ".join(f"s{at} AS ({sql} RETURNING 1)" for at, (sql, _) in enumerate(parts))
+    fits = (
+        f"(SELECT count(*) FROM s{at}) = {rows}"  # noqa: S608
+        for at, (_, rows) in enumerate(parts)
+    )
+    return f"WITH {several} SELECT 1 / CASE WHEN {' AND '.join(fits)} THEN 1 ELSE 0 END"
 
 
 def _compare(changed: int, rows: int, sql: str) -> None:
     if changed != rows:
         raise Unlike(f"{changed} rows instead of {rows}: {sql[:80]}")
+
+
+def keeps_plans(own: Any) -> bool:
+    """Whether to go to the server's prepared statements, past Django's cursor; not while somebody
+    watches the statements or stands in their way."""
+    plain = not own.execute_wrappers and not own.queries_logged
+    return plain and own.vendor == "postgresql" and bool(settings.DATABASE_PREPARED)
 
 
 def sent_at_once(statements: Sequence[Statement]) -> "list[psycopg.Cursor[Any]]":
@@ -145,14 +167,20 @@ def told() -> Iterator[None]:
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Only in a transaction that is undone when `Unlike` leaves it, and only around prepared
-    statements: others overtake what waits. Where the server keeps no plans, nothing waits, and what
-    changes something else raises `Unlike` at once."""
+def atomically() -> Iterator[None]:
+    """A transaction of prepared statements alone: all of them, or none and Unlike.
+
+    Where the server keeps plans they go as one statement, a transaction by itself: it takes one
+    trip, and its locks are held for no longer than that. So no two of them may change one row, a
+    question comes before all that is written, and nothing inside may ask to be called on commit.
+    """
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    is_whole = keeps_plans(own) and not own.in_atomic_block
     batch = Batch()
-    token = _open.set(batch)
-    try:
-        yield
-        batch.send()
-    finally:
-        _open.reset(token)
+    with nullcontext() if is_whole else transaction.atomic(durable=True):
+        token = _open.set(batch)
+        try:
+            yield
+            batch.send()
+        finally:
+            _open.reset(token)
