@@ -10,6 +10,10 @@ The packages are fetched into a folder for temporary files, once. What is export
 back with the same schema.
 
     python benchmarks/imports.py [openapi] [bfcl] [mcp] [--sample N] [--cache DIR] [--json]
+    python benchmarks/imports.py --apply 2000 [--json]
+
+With `--apply`, one made document of so many operations is planned and applied instead, on SQLite
+and PostgreSQL: seconds, statements and memory.
 """
 
 import argparse
@@ -37,7 +41,7 @@ from typing import Any  # noqa: E402
 
 from kernel import schemas  # noqa: E402
 
-from benchmarks import bfcl, misfits  # noqa: E402
+from benchmarks import applying, bfcl, misfits  # noqa: E402
 from registry.exporting import formats  # noqa: E402
 from registry.exporting.strict import Loose, strict  # noqa: E402
 from registry.importing import functions, mcp, texts  # noqa: E402
@@ -211,10 +215,14 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "gatehouse-imports"
     )
+    parser.add_argument("--apply", type=int, default=0, metavar="TOOLS", help="apply so many")
     parser.add_argument("--json", action="store_true", help="print one JSON document only")
     asked = parser.parse_args()
     measures = {"openapi": openapi_set, "bfcl": bfcl_set, "mcp": mcp_set}
-    ours = {name: measures[name](asked.cache, asked.sample) for name in asked.sets or SETS}
+    wanted = asked.sets or (() if asked.apply else SETS)
+    ours = {name: measures[name](asked.cache, asked.sample) for name in wanted}
+    if asked.apply:
+        ours["apply"] = applying.measure(asked.apply)
     document = {
         "name": "imports",
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},

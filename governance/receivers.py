@@ -1,6 +1,7 @@
 """What the platform's other acts tell the audit log: changed definitions, sign-ins, memberships,
 object permissions. There are no other signal receivers."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,21 +45,24 @@ def connect() -> None:
         post_delete.connect(on_permission_taken, sender=model, dispatch_uid=f"{uid}.taken")
 
 
-def on_history(instance: Any, history_instance: Any, **kwargs: Any) -> None:
+def on_history(
+    instance: Any, history_instance: Any, changed: Sequence[str] | None = None, **kwargs: Any
+) -> None:
     """A definition was written: one line with the names of the fields that changed, not their
-    values, which may be secret and stand in the history."""
+    values, which may be secret and stand in the history. `changed` are those, where who wrote it
+    knows them."""
     noun = instance._meta.model_name
     verb = _VERBS[history_instance.history_type]
-    changed = _changed(history_instance) if verb == "changed" else []
-    if verb == "changed" and not changed:
+    found = _changed(history_instance, changed) if verb == "changed" else []
+    if verb == "changed" and not found:
         return
     audit.record(
-        _event(noun, verb, changed),
+        _event(noun, verb, found),
         target_kind=noun,
         target_id=instance.pk,
         target_name=str(instance),
         team_id=_team_id(instance),
-        **({"changed": changed} if changed else {}),
+        **({"changed": found} if found else {}),
         history=history_instance.history_id,
     )
 
@@ -71,7 +75,9 @@ def _event(noun: str, verb: str, changed: list[str]) -> str:
     return event if event in EVENTS else f"history.{verb}"
 
 
-def _changed(history_instance: Any) -> list[str]:
+def _changed(history_instance: Any, known: Sequence[str] | None) -> list[str]:
+    if known is not None:
+        return sorted(known)
     before = history_instance.prev_record
     if before is None:
         return []

@@ -131,10 +131,9 @@ def _settle(entry: Mapping[str, Any], row: Tool, standing: tuple[Any, ...]) -> N
 
 
 def _require_faultless(entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    draft = Tool(name=entry["name"], **values)
     # A draft that was never saved has no permissions to read; theirs are looked up here.
-    draft.pk = None
-    issues = [*missing_permissions(entry), *validation.faults(contracts.document_of(draft))]
+    document = contracts.document_of(Tool(name=entry["name"], **values), ())
+    issues = [*missing_permissions(entry), *validation.faults(document)]
     if issues:
         raise CatalogueError("tool", entry["name"], issues)
 
@@ -144,8 +143,10 @@ def _refused(entry: Mapping[str, Any], problem: Problem) -> CatalogueError:
     return CatalogueError("tool", entry["name"], issues)
 
 
-def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry as the definition's fields. Raises CatalogueError and Invalid."""
+def values_of(entry: Mapping[str, Any], owner: Team | None = None) -> dict[str, Any]:
+    """The entry as the definition's fields; `owner` is its team where that is known already.
+
+    Raises CatalogueError and Invalid."""
     values = {field: entry[key] for key, field in _TOOL_FIELDS.items() if key in entry}
     if "sunset_at" in values:
         values["sunset_at"] = _moment(values["sunset_at"])
@@ -160,7 +161,7 @@ def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": parameters,
         "cost_micros": cost,
         "version": str(entry.get("version", "1.0")),
-        "team": _team("tool", entry, "owner"),
+        "team": owner or _team("tool", entry, "owner"),
         "replacement": _replacement(entry),
     }
 
@@ -196,6 +197,8 @@ def _replacement(entry: Mapping[str, Any]) -> Tool | None:
 def missing_permissions(entry: Mapping[str, Any]) -> list[Issue]:
     """The permissions that the entry asks for and nobody defined, each with its place."""
     names = entry.get("permissions_required", [])
+    if not names:
+        return []
     found = set(Permission.objects.filter(name__in=names).values_list("name", flat=True))
     return [
         Issue(f"/permissions_required/{index}", f"there is no permission {name!r}")

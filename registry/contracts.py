@@ -4,7 +4,7 @@ The document's words are the article's: `parameters`, `permissions_required`, `s
 `audit`, `cost_per_call`, `owner`, `version`, `deprecated`. A published version keeps it whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -121,17 +121,18 @@ def limits_of(sandbox: Mapping[str, Any]) -> dict[str, Any]:
     return limits | {"network": full["network"], "packages": list(full["packages"])}
 
 
-def document_of(tool: Tool) -> dict[str, Any]:
-    """The entry as it stands in the definition, ready to be published."""
+def document_of(tool: Tool, permissions: Iterable[str] | None = None) -> dict[str, Any]:
+    """The entry as it stands in the definition, ready to be published. `permissions` are the names
+    of those that it requires, where they are known already or aren't written yet."""
+    if permissions is None:
+        permissions = [each.name for each in tool.permissions_required.all()] if tool.pk else ()
     return (
         {
             "name": tool.name,
             "description": tool.description,
             "parameters": tool.parameters,
             "result_schema": tool.result_schema,
-            "permissions_required": sorted(
-                tool.permissions_required.values_list("name", flat=True) if tool.pk else []
-            ),
+            "permissions_required": sorted(permissions),
             "sandbox_config": DEFAULT_SANDBOX | tool.sandbox_config,
             "audit": tool.audit,
             "cost_per_call": money.text(tool.cost_micros),

@@ -120,5 +120,4 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]
             cost_micros=self.instance.cost_micros,
         )
         # A draft that was never saved has no permissions to read; they can't be at fault.
-        draft.pk = None
-        return contracts.document_of(draft)
+        return contracts.document_of(draft, ())

@@ -1,5 +1,6 @@
 """Publishing a tool's entry as an immutable version, and finding the one that a caller means."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,14 @@ __all__ = [
     "Publication",
     "UnknownTool",
     "check",
+    "drawn_up",
     "is_sunset",
     "publish",
+    "publish_all",
     "resolve",
 ]
+
+BATCH = 200
 
 
 class AlreadyPublished(Conflict):
@@ -88,7 +93,7 @@ def check(tool: Tool) -> Publication:
         if live is not None:
             differences = compatibility.compare(live.contract, document)
             required = compatibility.required_number(live.version, differences)
-        existing, refusal = _judged(tool, document, differences, required)
+        existing, refusal = _judged(tool, document, differences, required, _taken(tool))
     return Publication(
         number=tool.version,
         document=document,
@@ -101,15 +106,21 @@ def check(tool: Tool) -> Publication:
     )
 
 
+def _taken(tool: Tool) -> ToolVersion | None:
+    """The version that has the entry's number already."""
+    number = Version.parse(tool.version).key
+    return tool.versions.filter(sort_key=number).first() if tool.pk else None
+
+
 def _judged(
     tool: Tool,
     document: dict[str, Any],
     differences: tuple[Difference, ...],
     required: Version | None,
+    taken: ToolVersion | None,
 ) -> tuple[ToolVersion | None, Problem | None]:
     """The version that is this contract already, or what speaks against its number."""
     number, live = Version.parse(tool.version), tool.live_version
-    taken = tool.versions.filter(sort_key=number.key).first() if tool.pk else None
     if taken is not None:
         if canonical.digest(contracts.lasting(taken.contract)) == _checksum(document):
             return taken, None
@@ -174,21 +185,61 @@ def publish(tool: Tool, *, by: str, notes: str = "") -> ToolVersion:
             raise publication.refusal
         if publication.existing is not None:
             return publication.existing
-        version = _write(tool, publication, by, notes or _news(tool))
+        version = _made(
+            tool, publication.document, publication.differences, by, notes or _news(tool)
+        )
+        version.save(force_insert=True)
         tool.live_version = version
         tool.save()
         discovery.refresh(tool)
-        acts.record(
-            "tool.published",
-            target_kind="tool",
-            target_id=tool.id,
-            target_name=tool.name,
-            team_id=tool.team_id,
-            version=version.version,
-            checksum=version.checksum,
-            breaking=publication.is_breaking,
-        )
+        _record(version, breaking=publication.is_breaking)
     return version
+
+
+def drawn_up(
+    tool: Tool, document: dict[str, Any], differences: tuple[Difference, ...], *, by: str
+) -> ToolVersion | None:
+    """The version that an entry becomes among many, not written yet; the tool points at it. None
+    where the live version is this very contract.
+
+    `document` was found without faults, and `differences` are its against the live version. Raises
+    Forbidden, and what `publish` says of the number.
+    """
+    _require_platform(tool)
+    live = tool.live_version
+    required = compatibility.required_number(live.version, differences) if live else None
+    # Whether an older version has the number, the database says when it is written.
+    taken = live if live and live.sort_key == Version.parse(tool.version).key else None
+    existing, refusal = _judged(tool, document, differences, required, taken)
+    if refusal is not None:
+        raise refusal
+    if existing is not None:
+        return None
+    version = _made(tool, document, differences, by, _news(tool))
+    tool.live_version = version
+    return version
+
+
+def publish_all(versions: Sequence[ToolVersion]) -> None:
+    """Write versions that were drawn up, and all that comes of a publication, in few statements and
+    the caller's transaction; their tools are written already. Raises IntegrityError."""
+    ToolVersion.objects.bulk_create(versions, batch_size=BATCH)
+    discovery.refresh_all([version.tool for version in versions])
+    for version in versions:
+        _record(version, breaking=any(each["kind"] == "breaking" for each in version.changes))
+
+
+def _record(version: ToolVersion, *, breaking: bool) -> None:
+    acts.record(
+        "tool.published",
+        target_kind="tool",
+        target_id=version.tool.id,
+        target_name=version.tool.name,
+        team_id=version.tool.team_id,
+        version=version.version,
+        checksum=version.checksum,
+        breaking=breaking,
+    )
 
 
 def _require_platform(tool: Tool) -> None:
@@ -200,18 +251,23 @@ def _require_platform(tool: Tool) -> None:
         )
 
 
-def _write(tool: Tool, publication: Publication, by: str, notes: str) -> ToolVersion:
-    version: ToolVersion = ToolVersion.objects.create(
+def _made(
+    tool: Tool,
+    document: dict[str, Any],
+    differences: tuple[Difference, ...],
+    by: str,
+    notes: str,
+) -> ToolVersion:
+    return ToolVersion(
         tool=tool,
         version=tool.version,
         sort_key=Version.parse(tool.version).key,
-        contract=contracts.lasting(publication.document),
-        checksum=_checksum(publication.document),
-        changes=[each.as_json() for each in publication.differences],
+        contract=contracts.lasting(document),
+        checksum=_checksum(document),
+        changes=[each.as_json() for each in differences],
         notes=notes,
         published_by=by,
     )
-    return version
 
 
 def _checksum(document: dict[str, Any]) -> str:

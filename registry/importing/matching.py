@@ -31,6 +31,7 @@ def matched(imported: Imported, team: Team) -> tuple[list[Match], list[Skipped]]
         taken.add(name)
         drafts.append(_named(draft, name))
     rows = Tool.objects.select_related("team", "live_version", "replacement")
+    rows = rows.prefetch_related("permissions_required")
     there = {row.name: row for row in rows.filter(name__in=[draft.name for draft in drafts])}
     found, skipped = [], []
     for draft in drafts:

@@ -1,90 +1,31 @@
 """What an import changes, and the change itself: all of it in one transaction, or nothing."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from kernel import actor as actors
-from kernel import canonical
 from kernel.actor import Actor
 from kernel.catalogue import CatalogueError
 from kernel.problems import Conflict, Invalid, Issue, Problem
 from kernel.versions import Version
 
-from registry import catalogue, compatibility, contracts, publishing, validation
+from registry import catalogue, compatibility, contracts, validation
 from registry.compatibility import Difference
+from registry.importing import writing
 from registry.importing.drafts import Draft, Imported, Skipped, Terms
 from registry.importing.matching import Match, matched
+from registry.importing.plans import Plan, Planned
 from registry.models import Team, Tool, ToolVersion
 
-Act = Literal["create", "update", "unchanged"]
+__all__ = ["Plan", "Planned", "apply", "plan"]
+
 FIRST = "1.0"
 # What somebody here may have decided since: a document says it when the tool is made, never again.
 _AT_FIRST = frozenset({"origin", "idempotent", "tags"})
 _DEPRECATION = frozenset({"deprecated", "deprecation_message"})
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What happens to one tool: its whole entry afterwards, and how that differs from the live
-    version. `draft` says why it isn't published; empty when it is."""
-
-    act: Act
-    name: str
-    place: str
-    entry: Mapping[str, Any]
-    number: str
-    live: str | None = None
-    differences: tuple[Difference, ...] = ()
-    draft: str = ""
-    secrets: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "act": self.act,
-            "name": self.name,
-            "own_name": self.entry.get("origin", {}).get("name", self.name),
-            "place": self.place,
-            "version": self.number,
-            "live_version": self.live,
-            "published": not self.draft,
-            "draft_because": self.draft,
-            "secrets": list(self.secrets),
-            "differences": [each.as_json() for each in self.differences],
-        }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an import does. `gone` names tools that an earlier import of the same source made and
-    that it doesn't hold any more: they stay until somebody deprecates them."""
-
-    planned: tuple[Planned, ...]
-    skipped: tuple[Skipped, ...] = ()
-    gone: tuple[str, ...] = ()
-    kind: str = ""
-    source: str = ""
-
-    def of(self, act: Act) -> tuple[Planned, ...]:
-        return tuple(each for each in self.planned if each.act == act)
-
-    @property
-    def digest(self) -> str:
-        """Over what would be written: what was looked at is what is applied."""
-        return canonical.digest([[e.act, e.name, e.number, dict(e.entry)] for e in self.planned])
-
-    def as_json(self) -> dict[str, Any]:
-        acts: tuple[Act, ...] = ("create", "update", "unchanged")
-        return {
-            "format": self.kind,
-            "source": self.source,
-            "counts": {act: len(self.of(act)) for act in acts} | {"skipped": len(self.skipped)},
-            "tools": [each.as_json() for each in self.planned],
-            "skipped": [each.as_json() for each in self.skipped],
-            "gone": list(self.gone),
-            "digest": self.digest,
-        }
 
 
 def plan(imported: Imported, team: Team, terms: Terms | None = None) -> Plan:
@@ -93,9 +34,10 @@ def plan(imported: Imported, team: Team, terms: Terms | None = None) -> Plan:
     matches, taken = matched(imported, team)
     planned: list[Planned] = []
     skipped = [*imported.skipped, *taken]
+    numbers = _numbers([match.tool for match in matches if match.tool])
     for match in matches:
         try:
-            planned.append(_planned(match, team, terms))
+            planned.append(_planned(match, team, terms, numbers))
         except CatalogueError as error:
             skipped.append(_refused(match.draft, error.issues))
         except Problem as problem:
@@ -117,29 +59,10 @@ def apply(
             made = plan(imported, team, terms)
             if seen and seen != made.digest:
                 raise Conflict("The registry changed since this preview. Look at it again.")
-            for each in made.planned:
-                _write(each, by)
+            writing.write(made.planned, by)
     except IntegrityError as error:
         raise Conflict("Another import wrote the same tools just now. Try again.") from error
     return made
-
-
-def _write(planned: Planned, by: Actor) -> None:
-    if planned.act == "unchanged":
-        return
-    try:
-        tool, _ = catalogue.write_tool(planned.entry)
-        if not planned.draft:
-            publishing.publish(tool, by=by.reference)
-    except CatalogueError as error:
-        raise _whole(planned, error.issues) from error
-    except Problem as problem:
-        raise _whole(planned, problem.errors or (Issue("", problem.detail),)) from problem
-
-
-def _whole(planned: Planned, issues: tuple[Issue, ...]) -> Invalid:
-    told = f"{planned.place or '/'}: tool {planned.name!r} can't be written; nothing was."
-    return Invalid(told, errors=issues)
 
 
 def _refused(draft: Draft, issues: tuple[Issue, ...]) -> Skipped:
@@ -147,7 +70,7 @@ def _refused(draft: Draft, issues: tuple[Issue, ...]) -> Skipped:
     return Skipped(draft.place, draft.name, f"the registry doesn't take its entry: {told}")
 
 
-def _planned(match: Match, team: Team, terms: Terms) -> Planned:
+def _planned(match: Match, team: Team, terms: Terms, numbers: Mapping[Any, set[int]]) -> Planned:
     draft, tool = match.draft, match.tool
     live = tool.live_version if tool else None
     entry = _updated(tool, draft.entry) if tool else _created(draft.entry, team, terms)
@@ -155,12 +78,13 @@ def _planned(match: Match, team: Team, terms: Terms) -> Planned:
     if tool is not None and live is not None and "executor" not in draft.entry:
         # How it is called is known already, and stays.
         why = ""
-    document = _document(entry)
+    document = _document(entry, team)
     faults = (*catalogue.missing_permissions(entry), *validation.faults(document))
     if faults:
         raise Invalid("", errors=faults)
     differences = compatibility.compare(live.contract, document) if live else ()
-    number = _number(tool, live, differences, entry["version"])
+    taken = numbers.get(tool.id, set()) if tool else set()
+    number = _number(taken, live, differences, entry["version"])
     made = Planned(
         "create" if tool is None else "update",
         draft.name,
@@ -171,6 +95,9 @@ def _planned(match: Match, team: Team, terms: Terms) -> Planned:
         differences,
         why,
         draft.secrets,
+        tool,
+        team,
+        document | {"version": number},
     )
     return replace(made, act="unchanged") if tool and _is_same(tool, made) else made
 
@@ -208,25 +135,30 @@ def _updated(tool: Tool, drafted: Mapping[str, Any]) -> dict[str, Any]:
     return before | said
 
 
-def _document(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _document(entry: Mapping[str, Any], team: Team) -> dict[str, Any]:
     """The contract that the entry would be published as. Raises what writing it would raise."""
-    row = Tool(name=entry["name"], **catalogue.values_of(entry))
-    # It was never saved, so it has no permissions to read.
-    row.pk = None
-    found = contracts.document_of(row)
-    return found | {"permissions_required": sorted(entry["permissions_required"])}
+    row = Tool(name=entry["name"], **catalogue.values_of(entry, team))
+    return contracts.document_of(row, entry["permissions_required"])
+
+
+def _numbers(tools: list[Tool]) -> Mapping[Any, set[int]]:
+    """The numbers that the tools' versions have, as sort keys."""
+    found: dict[Any, set[int]] = defaultdict(set)
+    rows = ToolVersion.objects.filter(tool__in=tools).values_list("tool_id", "sort_key")
+    for tool_id, key in rows:
+        found[tool_id].add(key)
+    return found
 
 
 def _number(
-    tool: Tool | None, live: ToolVersion | None, differences: tuple[Difference, ...], said: str
+    taken: set[int], live: ToolVersion | None, differences: tuple[Difference, ...], said: str
 ) -> str:
     """The lowest free number that tells the truth about the differences; `said` if it does."""
-    if tool is None or live is None:
+    if live is None:
         return said
     if not differences:
         return live.version
     lowest = compatibility.required_number(live.version, differences)
-    taken = set(tool.versions.values_list("sort_key", flat=True))
     if Version.parse(said).key >= lowest.key and Version.parse(said).key not in taken:
         return said
     while lowest.key in taken:

@@ -162,11 +162,14 @@ def refuse_deep(value: Any) -> None:
 
 
 def storable(value: Any) -> Any:
-    """The value with a replacement character for what no database stores in a text."""
+    """The value with a replacement character for what no database stores in a text, and a number
+    that JSON doesn't have as its name."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value) if _UNSTORABLE.search(value) else value
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value

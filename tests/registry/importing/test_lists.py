@@ -210,3 +210,11 @@ def test_whatever_bytes_come_are_a_document_or_refused(raw: bytes) -> None:
         reading.document(raw)
     except Refused as refused:
         assert refused.why
+
+
+def test_a_number_that_json_does_not_have_is_kept_by_its_name() -> None:
+    schema = {"enum": [float("inf")], "properties": {"a": {"default": float("nan")}}}
+    [draft] = functions.read_openai([{"name": "f", "parameters": schema}]).drafts
+    assert draft.entry["parameters"]["enum"] == ["inf"]
+    assert draft.entry["parameters"]["properties"]["a"]["default"] == "nan"
+    assert not schemas.faults_of_schema(draft.entry["parameters"])

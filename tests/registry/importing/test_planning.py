@@ -13,7 +13,7 @@ from registry.importing.drafts import Imported, Terms
 from registry.models import Team, Tool, ToolVersion
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 PETSTORE = Path(__file__).parent / "documents" / "petstore.yaml"
 STRING: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -109,14 +109,14 @@ def test_what_was_decided_here_survives_an_update(team: Team) -> None:
 def test_one_bad_tool_leaves_nothing_written(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between plan and apply the name was taken by a version that can't be followed."""
     imported = served(STRING, "a", "b", "c")
-    publish = publishing.publish
+    drawn_up = publishing.drawn_up
 
-    def failing(tool: Tool, **options: Any) -> ToolVersion:
+    def failing(tool: Tool, *rest: Any, **options: Any) -> ToolVersion | None:
         if tool.name == "c":
             raise Invalid("No.")
-        return publish(tool, **options)
+        return drawn_up(tool, *rest, **options)
 
-    monkeypatch.setattr(publishing, "publish", failing)
+    monkeypatch.setattr(publishing, "drawn_up", failing)
     with pytest.raises(Invalid, match="'c' can't be written; nothing was"):
         planning.apply(imported, team, SYSTEM)
     assert not Tool.objects.exists()
