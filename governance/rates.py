@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import BigIntegerField, F, Value
+from django.db import IntegrityError, connection, transaction
+from django.db.models import BigIntegerField, F, Q, Value
 from django.db.models.functions import Greatest
 from kernel import clock
 from kernel.problems import Problem
@@ -140,13 +142,57 @@ def _take(rate: Rate, now: int) -> None:
             if _taken(rate, now):
                 return
             tat = RateBucket.objects.values_list("tat", flat=True).get(key=rate.key)
-    raise Limited(rate, max(1, math.ceil((tat - now - rate.tolerance) / 1_000_000)))
+    raise _limited(rate, tat, now)
+
+
+def _limited(rate: Rate, tat: int, now: int) -> Limited:
+    return Limited(rate, max(1, math.ceil((tat - now - rate.tolerance) / 1_000_000)))
 
 
 def _taken(rate: Rate, now: int) -> bool:
     rows = RateBucket.objects.filter(key=rate.key, tat__lte=now + rate.tolerance)
     moment = Value(now, output_field=BigIntegerField())
     return bool(rows.update(tat=Greatest(F("tat"), moment) + rate.interval))
+
+
+@dataclass(frozen=True)
+class Used:
+    """Buckets that weren't full at one moment (microseconds since 1970), by their keys: read once
+    and asked for many calls, none of which is counted."""
+
+    at: int
+    times: Mapping[str, int]
+
+    @classmethod
+    def by(cls, party: Party, at: datetime) -> "Used":
+        """Every bucket that a call of this agent for this team may be counted in, of any tool."""
+        now = _micros(at)
+        begin = (party.of("agent")[0] + "|", party.of("team")[0] + "|", "tool:")
+        mine = reduce(or_, map(_beginning, begin))
+        return cls(
+            now, dict(RateBucket.objects.filter(mine, tat__gt=now).values_list("key", "tat"))
+        )
+
+    @property
+    def tools(self) -> set[str]:
+        """The names of the tools that a bucket is kept for alone."""
+        named = (part for key in self.times for part in key.split("|"))
+        return {part[5:] for part in named if part.startswith("tool:")}
+
+    def refusal(self, rates: Iterable[Rate]) -> Limited | None:
+        """What `take` would raise now."""
+        for rate in sorted(rates, key=lambda rate: rate.key):
+            tat = self.times.get(rate.key)
+            if tat is not None and tat > self.at + rate.tolerance:
+                return _limited(rate, tat, self.at)
+        return None
+
+
+def _beginning(text: str) -> Q:
+    # Each database has an index for one of them: PostgreSQL sorts as people do.
+    if connection.vendor == "postgresql":
+        return Q(key__startswith=text)
+    return Q(key__gte=text, key__lt=text + "\U0010ffff")
 
 
 def sweep() -> int:

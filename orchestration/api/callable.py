@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from kernel import api
 from kernel.actor import Actor
 from kernel.problems import Invalid, Issue, NotFound
 
 from orchestration import discovery
 from orchestration.discovery import Asker
-from registry.discovery import filters
 from registry.models import Agent, Tool
 from registry.models.agents import Environment
 
@@ -34,19 +33,24 @@ def narrow(
     asker = asker_of(actor, agent, environment)
     if actor.id != asker.agent.id:
         rows = rows.filter(pk__in=Tool.objects.visible_to(asker.agent.actor).values("pk"))
-    states = discovery.answers(asker, rows)
-    if discovery.NO in SAID[value]:
-        others = [id for id, state in states.items() if state not in SAID[value]]
-        return rows.exclude(pk__in=filters.among(rows, others).order_by().values("pk"))
-    return filters.among(rows, [id for id, state in states.items() if state in SAID[value]])
+    if discovery.NO not in SAID[value]:
+        return rows.filter(_states(asker, SAID[value]))
+    return rows.exclude(_states(asker, frozenset(discovery.STATES) - SAID[value]))
+
+
+def _states(asker: Asker, states: frozenset[str]) -> Q:
+    """Which tools are in one of these states, none of which is a no."""
+    offered = Q(sunset_at__isnull=True) | Q(sunset_at__gt=asker.at)
+    found = Q(entry__id__marked=discovery.marks(asker, states))
+    return offered & found & Q(quarantined_at__isnull=True)
 
 
 def tell(
     rows: Sequence[Tool], value: str, actor: Actor, *, agent: str = "", environment: str = ""
 ) -> dict[UUID, dict[str, Any]]:
     """The answer for each row of a page."""
-    asker = asker_of(actor, agent, environment)
-    return {row.pk: discovery.answer(asker, row).as_json() for row in rows}
+    found = discovery.answers(asker_of(actor, agent, environment), rows)
+    return {pk: answer.as_json() for pk, answer in found.items()}
 
 
 def part(tool: Tool, actor: Actor) -> dict[str, Any] | None:
@@ -54,7 +58,7 @@ def part(tool: Tool, actor: Actor) -> dict[str, Any] | None:
     if actor.kind != "agent" or actor.id is None:
         return None
     agent = Agent.objects.select_related("team").filter(id=actor.id).first()
-    return discovery.answer(Asker.of(agent), tool).as_json() if agent else None
+    return discovery.answer(Asker.of(agent, actor=actor), tool).as_json() if agent else None
 
 
 def asker_of(actor: Actor, name: str = "", environment: str = "") -> Asker:
@@ -75,7 +79,8 @@ def asker_of(actor: Actor, name: str = "", environment: str = "") -> Asker:
         found = Agent.objects.visible_to(actor).select_related("team").filter(name=name).first()
     if found is None:
         raise NotFound(f"There is no agent {name[:64]!r} for you.")
-    return Asker.of(found, environment)
+    own = actor if actor.id == found.id else None
+    return Asker.of(found, environment, actor=own)
 
 
 def register() -> None:

@@ -1,7 +1,7 @@
 """What of a tool's contract is searched: its words in four fields of falling weight. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Document:
-    """A tool as it is searched. `text` is what is embedded; `facts` is what policies see."""
+    """A tool as it is searched. `text` is what is embedded; `facts` is what its calls are judged
+    by."""
 
     name: str
     description: str
@@ -39,8 +40,8 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(_CAMEL.sub(" ", text))]
 
 
-def of(contract: Mapping[str, Any]) -> Document:
-    """The document of a published contract."""
+def of(contract: Mapping[str, Any], retired: Sequence[Any] = ()) -> Document:
+    """The document of a published contract; `retired` is what its tool says of single versions."""
     title = str(contract.get("annotations", {}).get("title", ""))[:200]
     tags = [str(tag) for tag in contract["tags"]]
     spoken = " ".join(words(contract["name"]))
@@ -53,7 +54,7 @@ def of(contract: Mapping[str, Any]) -> Document:
         tags=" ".join([*tags, contract["owner"]]),
         parameters=" ".join(_spoken(contract["parameters"], DEEPEST))[:MOST_PARAMETERS],
         text=f"{heading}. {_opening(description)} {' '.join(tags)}".strip(),
-        facts=_facts(contract),
+        facts=facts_of(contract) | {"retired": list(retired)},
     )
 
 
@@ -85,8 +86,9 @@ def _choices(entry: Mapping[str, Any]) -> list[Any]:
     return [each for each in found if isinstance(each, str)][:30] if isinstance(found, list) else []
 
 
-def _facts(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that a policy can ask of a tool, except for its name and version."""
+def facts_of(contract: Mapping[str, Any]) -> dict[str, Any]:
+    """What calls of this contract are judged by, except for its name and version: everything that a
+    policy can ask of a tool, and what the contract itself says of who may call it how often."""
     return {
         "permissions_required": sorted(contract["permissions_required"]),
         "tags": list(contract["tags"]),
@@ -96,5 +98,6 @@ def _facts(contract: Mapping[str, Any]) -> dict[str, Any]:
         "data_class": contract["data_class"],
         "idempotent": contract["idempotent"],
         "environments": sorted(contract.get("environments", [])),
-        "sunset_at": contract.get("sunset_at"),
+        "rate_limit": contract.get("rate_limit", {}),
+        "has_breaker": bool(contract.get("circuit_breaker")),
     }

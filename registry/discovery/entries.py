@@ -64,14 +64,21 @@ def _batches(tools: Sequence[Tool]) -> Iterator[Sequence[Tool]]:
 
 def _written(tools: Sequence[Tool]) -> int:
     made = {
-        tool.id: documents.of(tool.live_version.contract) for tool in tools if tool.live_version
+        tool.id: documents.of(tool.live_version.contract, tool.retired)
+        for tool in tools
+        if tool.live_version
     }
     known = dict(ToolEntry.objects.filter(tool_id__in=made).values_list("tool_id", "checksum"))
     new = {id: each for id, each in made.items() if known.get(id) != each.checksum}
     if not new:
         return 0
+    for tool_id in new.keys() & known.keys():
+        # Not with the others: a row that is in the way uses up an id, and ids are to stay close.
+        entry = _entry(tool_id, new[tool_id])
+        values = {name: getattr(entry, name) for name in _WRITTEN}
+        ToolEntry.objects.filter(tool_id=tool_id).update(**values)
     ToolEntry.objects.bulk_create(
-        [_entry(tool_id, document) for tool_id, document in new.items()],
+        [_entry(tool_id, new[tool_id]) for tool_id in new if tool_id not in known],
         update_conflicts=True,
         unique_fields=["tool"],
         update_fields=_WRITTEN,

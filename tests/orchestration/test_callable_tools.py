@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from kernel import clock
 
-from governance import policies
+from governance import judging, policies
 from governance.facts import Facts
 from orchestration import discovery
+from orchestration.api import callable as callable_tools
 from orchestration.calls import CallRequest, Parked, Refused, admission, consideration
 from orchestration.calls.case import Case
 from orchestration.discovery import Asker, Rules
@@ -33,6 +35,17 @@ def listed(client: Any, query: str = "true") -> dict[str, dict[str, Any]]:
     answer = client.get(URL + query)
     assert answer.status_code == 200, answer.json()
     return {row["name"]: row["callable"] for row in answer.json()["results"]}
+
+
+def states(agent: Agent) -> dict[str, str]:
+    """The state of each tool that the agent sees, as the list narrows by it."""
+    found: dict[str, str] = {}
+    for state in discovery.STATES:
+        rows = callable_tools.narrow(Tool.objects.visible_to(agent.actor), state, agent.actor)
+        for name in rows.values_list("name", flat=True):
+            assert name not in found, "a tool is in one state"
+            found[name] = state
+    return found
 
 
 def outcome(agent: Agent, tool: str, code: str = "1") -> str:
@@ -141,12 +154,10 @@ def test_the_list_and_the_call_agree(agent, scene):
     tool.refresh_from_db()
     said = discovery.answer(Asker.of(agent), tool)
     assert (said.reason or said.state) == outcome(agent, "subject")
-    rows = Tool.objects.visible_to(agent.actor)
-    states = discovery.answers(Asker.of(agent), rows)
-    assert states.get(tool.entry.id, "no") == said.state
+    found = states(agent)
+    assert found["subject"] == said.state
     bystander = Tool.objects.get(name="bystander")
-    expected = discovery.answer(Asker.of(agent), bystander).state
-    assert states.get(bystander.entry.id, "no") == expected
+    assert found["bystander"] == discovery.answer(Asker.of(agent), bystander).state
 
 
 def test_a_quarantined_tool_is_not_callable(agent):
@@ -155,7 +166,7 @@ def test_a_quarantined_tool_is_not_callable(agent):
     tool.refresh_from_db()
     said = discovery.answer(Asker.of(agent), tool)
     assert (said.state, said.reason) == ("no", "quarantined")
-    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == {}
+    assert states(agent) == {"subject": "no"}
 
 
 def test_the_facts_are_those_of_a_call(agent):
@@ -165,7 +176,7 @@ def test_the_facts_are_those_of_a_call(agent):
     asker = Asker.of(agent)
     version = publishing.resolve("subject", None, agent.actor)
     request = CallRequest(tool="subject", arguments={}, actor=agent.actor, agent=agent)
-    case = Case(request, version, Contract.of(version), agent.environment, asker.at)
+    case = Case(request, version, Contract.of(version), agent.environment, asker.at, uuid4())
     expected: Facts = consideration.facts(case, {}, None)
     assert _plain(asker.facts("subject", "1.0", tool.entry.facts)) == _plain(expected)
 
@@ -180,19 +191,19 @@ def test_ten_thousand_alike_are_judged_once(agent, monkeypatch):
         factories.make_tool(f"tool_{number}")
     make_policy("closed", [DENY_BIG | {"deny": True}], applies_to={"tools": {"name": "tool_3"}})
     seen: list[str] = []
-    judge = discovery.judging.judge
+    judge = judging.judge
     monkeypatch.setattr(
-        discovery.judging,
+        judging,
         "judge",
         lambda facts, rules: (seen.append(facts.tool["name"]), judge(facts, rules))[1],
     )
-    states = discovery.answers(Asker.of(agent), Tool.objects.all())
+    found = states(agent)
     assert sorted(seen) == ["tool_0", "tool_3"]
-    assert sorted(states.values()) == ["conditional", "yes", "yes", "yes", "yes"]
-    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == states
+    assert sorted(found.values()) == ["conditional", "yes", "yes", "yes", "yes"]
+    assert states(agent) == found
     assert len(seen) == 2, "what was judged is kept while nothing changes"
     factories.grant(agent, "payments")
-    discovery.answers(Asker.of(agent), Tool.objects.all())
+    states(agent)
     assert len(seen) == 4, "another grant is another agent to the rules"
 
 
@@ -216,12 +227,10 @@ def test_a_rule_over_the_time_is_judged_each_time(agent):
     factories.make_tool("subject")
     rule = {"name": "r", "when": "now.getHours() < 24", "message": "m", "deny": True}
     policy = make_policy("hours", [rule])
-    assert discovery.answers(Asker.of(agent), Tool.objects.all()) == {
-        Tool.objects.get().entry.id: "no"
-    }
+    assert states(agent) == {"subject": "no"}
     assert Rules.of(policies.enforced()).by_time
     policies.put(policy, "retired")
-    assert set(discovery.answers(Asker.of(agent), Tool.objects.all()).values()) == {"yes"}
+    assert states(agent) == {"subject": "yes"}
 
 
 def test_who_may_ask_about_whom(api, key, other_key, agent, other_agent, alice, charlie, root):
