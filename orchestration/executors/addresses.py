@@ -125,8 +125,9 @@ def _resolved(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class _Transport(httpx.HTTPTransport):
-    """httpx's own transport, over connections that check where they go."""
+class Transport(httpx.HTTPTransport):
+    """httpx's own transport, over connections that check where they go. It follows no redirect,
+    reads no environment, and has no cookies: what a host says to one call isn't told by another."""
 
     def __init__(self, context: ssl.SSLContext, *, public_only: bool) -> None:
         super().__init__(verify=context, trust_env=False)
@@ -137,13 +138,3 @@ class _Transport(httpx.HTTPTransport):
             keepalive_expiry=15.0,
             network_backend=_Backend(public_only=public_only),
         )
-
-
-def client(context: ssl.SSLContext, *, public_only: bool) -> httpx.Client:
-    """A client that follows no redirect, reads no environment and keeps its connections."""
-    return httpx.Client(
-        transport=_Transport(context, public_only=public_only),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"User-Agent": "Gatehouse", "Accept-Encoding": "identity"},
-    )

@@ -5,6 +5,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 
 from orchestration.executors import addresses, described
-from orchestration.executors.addresses import AddressRefused
+from orchestration.executors.addresses import AddressRefused, Transport
 from orchestration.executors.described import Described, Unfit
 from orchestration.executors.invocation import (
     Invocation,
@@ -27,6 +28,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 MAX_HEADERS = 64
 CHUNK = 64 * 1024
+USUAL = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "Gatehouse"}
 # The connection is ours to steer, and so is how much comes back.
 FORBIDDEN = frozenset(
     "host connection content-length transfer-encoding upgrade te trailer expect "
@@ -125,14 +127,7 @@ def _headers(given: Mapping[str, Any]) -> dict[str, str]:
 def _sent(invocation: Invocation, request: Request) -> tuple[httpx.Response, bytes]:
     """The last answer after at most five redirects, each checked like the first address."""
     for _ in range(MAX_REDIRECTS + 1):
-        client = _client_for(invocation.config, request.url)
-        with client.stream(
-            request.method,
-            request.url,
-            headers=dict(request.headers),
-            content=request.body,
-            timeout=float(invocation.limits["timeout"]),
-        ) as response:
+        with closing(_exchanged(invocation, request)) as response:
             place = response.headers.get("location")
             if response.status_code not in REDIRECTS or not place:
                 return response, _body(response, int(invocation.limits["output"]))
@@ -140,13 +135,29 @@ def _sent(invocation: Invocation, request: Request) -> tuple[httpx.Response, byt
     raise Unfit("too_many_redirects", f"More than {MAX_REDIRECTS} redirects.")
 
 
-def _client_for(config: Mapping[str, Any], url: httpx.URL) -> httpx.Client:
-    """The client that may reach this host: connections are never shared between the two kinds."""
+def _exchanged(invocation: Invocation, request: Request) -> httpx.Response:
+    """The request, sent; its answer, of which only the head is read."""
+    transport = _transport_for(invocation.config, request.url)
+    timeout = httpx.Timeout(float(invocation.limits["timeout"])).as_dict()
+    sent = httpx.Request(
+        request.method,
+        request.url,
+        headers={**USUAL, **request.headers},
+        content=request.body,
+        extensions={"timeout": timeout},
+    )
+    response = transport.handle_request(sent)
+    response.request = sent
+    return response
+
+
+def _transport_for(config: Mapping[str, Any], url: httpx.URL) -> Transport:
+    """What may reach this host: connections are never shared between the two kinds."""
     hosts, private = config.get("hosts") or [], config.get("private_hosts") or []
     if not _listed(url, [*hosts, *private]):
         listed = ", ".join([*hosts, *private]) or "none"
         raise Unfit("host_refused", f"Host {url.host} isn't on the tool's list ({listed}).")
-    return _client(public_only=not _listed(url, private))
+    return _transport(public_only=not _listed(url, private))
 
 
 def _listed(url: httpx.URL, hosts: list[str]) -> bool:
@@ -162,9 +173,9 @@ def _matches(host: str, port: int, pattern: str) -> bool:
 
 
 @cache
-def _client(*, public_only: bool) -> httpx.Client:
+def _transport(*, public_only: bool) -> Transport:
     # One TLS context for all: making one takes longer than most requests.
-    return addresses.client(_tls(), public_only=public_only)
+    return Transport(_tls(), public_only=public_only)
 
 
 @cache

@@ -52,6 +52,8 @@ class Server(BaseHTTPRequestHandler):
             self.answer(b"x" * (4 << 20), {})
         elif path == "/missing":
             self.answer(b"no", {}, status=404)
+        elif path == "/login":
+            self.answer(b"{}", {"Set-Cookie": "session=of-one-call; Path=/"})
         else:
             self.echo()
 
@@ -278,3 +280,9 @@ def test_an_answer_of_four_hundred_and_above_is_a_failure_with_its_body(
 def test_nobody_there_is_a_failure(agent: Agent, port: int) -> None:
     make(private_hosts=["127.0.0.1"])
     assert fault(call(agent, "call_api", url="http://127.0.0.1:1/")) == "request_failed"
+
+
+def test_a_cookie_of_one_call_is_sent_by_no_other(agent: Agent, api: str) -> None:
+    assert "set-cookie" not in value(call(agent, "call_api", url=f"{api}/login"))["headers"]
+    found = value(call(agent, "call_api", url=f"{api}/echo"))
+    assert "cookie" not in found["body"]["headers"]
