@@ -5,10 +5,19 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
+from kernel import prepared
+from kernel.prepared import slot
 
 from governance import budgets
 from governance.budgets import Exhausted
 from governance.models import Account, Budget
+
+_LIVE = prepared.Select(
+    lambda: Budget.objects.filter(
+        Q(team_id=slot(Budget, "team"), agent__isnull=True) | Q(agent_id=slot(Budget, "agent")),
+        is_active=True,
+    ).values_list("id")
+)
 
 
 @dataclass(frozen=True)
@@ -21,9 +30,9 @@ class Rooms:
     @classmethod
     def of(cls, *, team_id: UUID, agent_id: UUID | None, at: datetime) -> "Rooms":
         """What `budgets.reserve` would hold on for the team and the agent."""
-        mine = Q(team_id=team_id, agent__isnull=True) | Q(agent_id=agent_id)
-        rows = Budget.objects.filter(mine, is_active=True).select_related("team").order_by("id")
-        asked = budgets.with_current(rows, at)
+        ids = [id for (id,) in _LIVE.rows(team=team_id, agent=agent_id)]
+        rows = Budget.objects.filter(id__in=ids).select_related("team").order_by("id")
+        asked = budgets.with_current(rows, at) if ids else ()
         return cls(tuple((budget, budgets.current(budget)) for budget in asked))
 
     @property

@@ -1,10 +1,13 @@
 """What an agent's pins come to: the versions that it gets unasked, for all of them at once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+from kernel import prepared
+from kernel.prepared import slot
 
 from registry import resolution, selection
 from registry.models import ToolAlias, ToolVersion, VersionPin
@@ -20,15 +23,23 @@ class Bound:
     objection: str = ""
 
 
-def of_agent(agent_id: UUID, tool_ids: Iterable[UUID] | None = None) -> dict[UUID, Bound]:
+# Most agents have none, and this is asked of every list.
+_PINS = prepared.Select(
+    lambda: VersionPin.objects.filter(agent_id=slot(VersionPin, "agent")).values_list(
+        "id", "tool_id"
+    )
+)
+
+
+def of_agent(agent_id: UUID, tool_ids: Collection[UUID] | None = None) -> dict[UUID, Bound]:
     """What `resolution.resolve` gives the agent unasked, for each tool of `tool_ids` (all, unless
-    told) that it has a pin for, by the tools' ids. One query where there is no pin, else four."""
-    rows = VersionPin.objects.filter(agent_id=agent_id, tool__live_version__isnull=False)
-    if tool_ids is not None:
-        rows = rows.filter(tool_id__in=list(tool_ids))
-    pins = list(rows.select_related("tool__team", "tool__live_version", "tool__replacement"))
-    if not pins:
+    told) that it has a pin for, by the tools' ids. One query where there is no pin, else five."""
+    ids = {id for id, tool in _PINS.rows(agent=agent_id) if tool_ids is None or tool in tool_ids}
+    if not ids:
         return {}
+    related = ("tool__team", "tool__live_version", "tool__replacement")
+    rows = VersionPin.objects.filter(id__in=ids, tool__live_version__isnull=False)
+    pins = list(rows.select_related(*related))
     versions = _versions([pin.tool_id for pin in pins])
     aliases = _aliases(pins)
     found = {pin.tool_id: _bound(pin, versions[pin.tool_id], aliases) for pin in pins}

@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from kernel import api
+from kernel import api, prepared
 from kernel.actor import Actor
+from kernel.prepared import slot
 from kernel.problems import Invalid, Issue, NotFound
 
 from orchestration import discovery
@@ -21,6 +22,9 @@ SAID: Mapping[str, frozenset[str]] = {
     "false": frozenset({discovery.NO}),
 } | {state: frozenset({state}) for state in discovery.STATES}
 """What `callable` may say: which states it lets through."""
+
+
+_OWN = prepared.Select(lambda: Agent.objects.select_related("team").filter(id=slot(Agent, "id")))
 
 
 def narrow(
@@ -57,7 +61,7 @@ def part(tool: Tool, actor: Actor) -> dict[str, Any] | None:
     """On the tool's own page: what an agent that asks may expect. People have no such answer."""
     if actor.kind != "agent" or actor.id is None:
         return None
-    agent = Agent.objects.select_related("team").filter(id=actor.id).first()
+    agent = _OWN.first(id=actor.id)
     return discovery.answer(Asker.of(agent, actor=actor), tool).as_json() if agent else None
 
 
@@ -68,7 +72,7 @@ def asker_of(actor: Actor, name: str = "", environment: str = "") -> Asker:
         message = f"write {' or '.join(Environment.values)}"
         raise Invalid("There is no such environment.", errors=(Issue("/environment", message),))
     if actor.kind == "agent" and name in ("", actor.name):
-        found = Agent.objects.select_related("team").filter(id=actor.id).first()
+        found = _OWN.first(id=actor.id)
     elif actor.kind == "agent":
         # An agent learns nothing about others.
         found = None

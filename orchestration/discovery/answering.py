@@ -16,7 +16,6 @@ from registry.contracts import Contract
 from registry.discovery import documents
 from registry.models import Tool
 
-
 # It is looked at as a call would be, and there is none.
 NO_CALL = UUID(int=0)
 
@@ -38,7 +37,7 @@ def answers(asker: Asker, tools: Sequence[Tool]) -> dict[UUID, Answer]:
     """The same for a page of tools that the agent sees, with their live versions read."""
     rules = Rules.of(policies.enforced())
     kept = kept_for(asker, rules)
-    pinned = bound.of_agent(asker.agent.id, [tool.pk for tool in tools])
+    pinned = bound.of_agent(asker.agent.id, {tool.pk for tool in tools})
     found = {}
     for tool in tools:
         live = tool.live_version

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F
+from kernel import prepared
+from kernel.prepared import slot
 
 from governance import policies
 from orchestration.discovery import shelf as shelves
@@ -88,6 +90,12 @@ def _judge(asker: Asker, rules: Rules, kept: Kept, shelf: Shelf) -> Judged:
     return Judged(shelf, groups, found, bytes(marks))
 
 
+_OPEN = prepared.Select(
+    lambda: CircuitBreaker.objects.filter(
+        open_until__gt=slot(CircuitBreaker, "at", "open_until")
+    ).values_list("tool_id")
+)
+
 Exceptions = Iterator[tuple[Entry, str]]
 """Entries whose state isn't what policies alone say; of several for one entry, the last holds."""
 
@@ -141,8 +149,7 @@ def _ended(asker: Asker, shelf: Shelf) -> Exceptions:
 
 
 def _left_alone(asker: Asker, shelf: Shelf) -> Exceptions:
-    open_now = CircuitBreaker.objects.filter(open_until__gt=asker.at)
-    for tool_id in open_now.values_list("tool_id", flat=True):
+    for (tool_id,) in _OPEN.rows(at=asker.at):
         entry = shelf.by_tool.get(tool_id)
         if entry is not None and kind_of(entry.checksum).get("has_breaker"):
             yield entry, NO

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from kernel import api
 from kernel.api import Door, Pages
 from kernel.problems import Invalid, Issue
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from registry import discovery, rendering
+from registry import discovery, rendering, resolution
 from registry.discovery import Found
 from registry.models import Tool
 
@@ -19,13 +19,12 @@ from registry.models import Tool
 def respond(door: Door, request: Request, rows: QuerySet[Tool]) -> Response:
     """`{next, previous, results}`; with `q` ranked, at most 500 altogether, each with its `match`,
     and with `corrected` where another spelling was searched."""
-    rows = rows.select_related("live_version", "team", "replacement")
     text = request.query_params.get("q", "").strip()
     if text:
         return _ranked(door, request, rows, text)
     pages = Pages()
     pages.ordering = "name"
-    page = pages.paginate_queryset(rows, request, view=door) or []
+    page = pages.paginate_queryset(_read(rows), request, view=door) or []
     return pages.get_paginated_response(_rendered(door, request, page))
 
 
@@ -56,11 +55,14 @@ def _ranked(door: Door, request: Request, rows: QuerySet[Tool], text: str) -> Re
 def of_hits(entry_ids: Sequence[int]) -> list[Any]:
     """The tools behind these hits, which were found among visible ones; each with its
     `entry_id`."""
-    related = ("entry", "live_version", "team", "replacement")
-    found = Tool.objects.filter(entry__id__in=entry_ids).select_related(*related)
-    for row in found:
-        row.entry_id = row.entry.id
-    return list(found)
+    found = _read(Tool.objects.filter(entry__id__in=entry_ids))
+    return list(found.annotate(entry_id=F("entry__id")))
+
+
+def _read(rows: QuerySet[Tool]) -> QuerySet[Tool]:
+    """With what a list shows of them: their contracts, and of the definitions their state alone."""
+    related = rows.select_related("live_version", "team", "replacement")
+    return related.only(*resolution.READ, "live_version__contract")
 
 
 def _rendered(door: Door, request: Request, page: Sequence[Any]) -> list[dict[str, Any]]:

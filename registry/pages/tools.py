@@ -18,7 +18,8 @@ from kernel.problems import Invalid, Problem
 
 from registry import contracts, discovery, publishing
 from registry.api import listing
-from registry.models import Agent, Team, Tool, ToolVersion
+from registry.discovery import searching
+from registry.models import Agent, Team, Tool, ToolVersion, UpstreamTool
 from registry.models.agents import Environment
 from registry.models.tools import DataClass, Executor
 from registry.pages import parameters, snippets
@@ -66,6 +67,11 @@ class Listed:
     @property
     def is_narrowed(self) -> bool:
         return bool(self.asked)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a search found more than it ranks."""
+        return "q" in self.asked and self.page.paginator.count >= searching.MOST
 
     @property
     def has_filters(self) -> bool:
@@ -126,7 +132,7 @@ def _searched(rows: QuerySet[Tool], asked: Mapping[str, str]) -> discovery.Found
     text = asked.get("q", "")
     if not text:
         return None
-    return discovery.search(rows, text, listing.mode_of(asked))
+    return discovery.search(rows, text, listing.mode_of(asked), enough=searching.MOST)
 
 
 def _tools(rows: QuerySet[Tool], page: "Page[Any]", *, ranked: bool) -> list[Tool]:
@@ -181,6 +187,7 @@ class Documentation:
     snippets: tuple[Snippet, ...]
     changelog: list[Change]
     may_edit: bool
+    drifted: UpstreamTool | None = None
 
     @property
     def is_live(self) -> bool:
@@ -263,7 +270,16 @@ def documentation(version: ToolVersion, actor: Actor) -> Documentation:
         ),
         changelog=_changelog(tool, version),
         may_edit=Tool.objects.visible_to(actor, "change").filter(pk=tool.pk).exists(),
+        drifted=_drifted(tool, actor) if tool.quarantined_at else None,
     )
+
+
+def _drifted(tool: Tool, actor: Actor) -> UpstreamTool | None:
+    """The upstream tool whose change it waits for, where the reader may look at it."""
+    config = tool.executor_config
+    rows = UpstreamTool.objects.visible_to(actor).filter(server__name=config.get("server", ""))
+    row: UpstreamTool | None = rows.filter(name=config.get("tool") or tool.name).first()
+    return row
 
 
 def _answers(path: str) -> bool:
