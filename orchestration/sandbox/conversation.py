@@ -47,7 +47,6 @@ class Conversation:
     truncated: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     launcher_killed: bool = False
-    began: bool = True
 
     def keep(self, stream: bytearray, chunk: bytes, limit: int) -> None:
         room = limit - len(self.stdout) - len(self.stderr)
@@ -97,7 +96,6 @@ def follow(launcher: Launcher, job: Job, end: End, *, lasting: Callable[[], None
     """
     try:
         talk, answer, overdue = _followed(launcher, job, end, lasting)
-        talk.began = bool(end.report or answer or talk.stdout) or _acknowledged(launcher)
     finally:
         launcher.let_go()
     if end.report is not None and not answer:
@@ -109,15 +107,6 @@ def follow(launcher: Launcher, job: Job, end: End, *, lasting: Callable[[], None
     talk.report = _read_report(answer, launcher.process.returncode or 0, overdue=overdue)
     talk.report["exit_code"] = end.exit_code
     return talk
-
-
-def _acknowledged(launcher: Launcher) -> bool:
-    """Whether the launcher said, before it died, that the job begins."""
-    os.set_blocking(launcher.control, False)
-    try:
-        return os.read(launcher.control, 1) != b""
-    except OSError:
-        return False
 
 
 def _followed(

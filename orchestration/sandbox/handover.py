@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import marshal
 import os
-import resource
 import socket
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from orchestration.sandbox.cgroups import Group
@@ -25,30 +24,17 @@ GIVEN = 3
 
 @dataclass(frozen=True)
 class Booted:
-    """A sandbox at its gate. `program` is the interpreter's process, as it is called outside.
+    """A sandbox at its gate.
 
     `before` are the processor's seconds that the start took, 0 where no cgroup counts them. The
     rest are file descriptors: `gate` opens it, `status` has bubblewrap's word on the program's end,
     `below` the processes directly under the sandbox's first.
     """
 
-    program: int
     before: float
     gate: int
     status: int
     below: int
-
-    def limited(self, rlimits: list[tuple[int, int, int]]) -> bool:
-        """Sets the program's limits. False where only its own user may, which the launcher can be.
-
-        Root needs CAP_SYS_RESOURCE for it, which containers take away.
-        """
-        try:
-            for kind, soft, hard in rlimits:
-                resource.prlimit(self.program, kind, (soft, hard))
-        except (PermissionError, ProcessLookupError):
-            return False
-        return True
 
     def open(self) -> None:
         """Lets the program begin; what is dead by now can't, and its end tells."""
@@ -69,8 +55,8 @@ def booted(control: int) -> Booted | None:
             os.close(fd)
         return None
     # Same interpreter on both ends, and the sender is our own launcher.
-    program, before = marshal.loads(message)  # noqa: S302
-    return Booted(program, before, *fds)
+    before: float = marshal.loads(message)  # noqa: S302
+    return Booted(before, *fds)
 
 
 class End:
@@ -80,12 +66,18 @@ class End:
     has to be waited for: something else is alive, or no cgroup counts the processor's time.
     """
 
-    def __init__(self, booted: Booted, groups: tuple[Group, ...], began: float) -> None:
+    def __init__(self, booted: Booted, groups: tuple[Group, ...]) -> None:
         self.fd = booted.status
         self.exit_code: int | None = None
         self.report: dict[str, Any] | None = None
-        self._booted, self._began = booted, began
-        self._cgroups = Cgroups([asdict(group) for group in groups])
+        self._booted = booted
+        # Not `asdict`, which copies all that is in there, on the caller's time.
+        self._cgroups = Cgroups([vars(group) for group in groups])
+
+    def begin(self) -> None:
+        """Opens the gate, and counts the job's time from here."""
+        self._began = time.monotonic()
+        self._booted.open()
 
     def look(self) -> None:
         """Reads what was said, without waiting for it."""

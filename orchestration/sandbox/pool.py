@@ -92,8 +92,8 @@ class Pool:
             if warm is not None:
                 warm.end()
                 with self._change:
-                    # Nobody is woken for it, who would only be in the way of the answer.
                     self._leaving.append(warm)
+                    self._change.notify_all()
 
     def drain(self) -> None:
         """Ends every sandbox of this process that waits, and waits until they are gone."""
@@ -248,7 +248,7 @@ class Pool:
         try:
             if memory_to_spare() < LEAST_MEMORY:
                 raise NoRoom("memory is short on this machine")
-            # Its replacement is thought of when the call has begun, not before.
+            # Its replacement is thought of when the call is over, or lasts.
             warm = Warm(missing, demand.limits, begun=self._wake)
         except NoRoom as error:
             self._make_room(missing, demand, str(error))

@@ -6,10 +6,10 @@ is warm runs the same way as what is cold, only later. The order of events:
 
 1. as `launcher.py` does, up to bubblewrap's start; 2. wait until the gate is reached, take the gate
 away and tell the platform, with what it needs to open it and to see the program's end; 3. wait for
-the hand-over: when the job began, the slot to hold and, unless the platform could set them and open
-the gate itself, limits to put in force before it opens; 4. watch time, memory, disk and platform;
-5. when the sandbox has ended or the platform lets go, kill and reap; 6. report, if anybody still
-listens: mostly the platform has seen the end for itself; 7. let go of the slot, remove the cgroups.
+the hand-over: limits, and the slot to hold; 4. put the limits in force and say so, upon which the
+platform opens the gate; 5. watch time, memory, disk and the platform; 6. when the sandbox has ended
+or the platform lets go, kill and reap; 7. report, if anybody still listens (mostly the platform has
+seen the end for itself), let go of the slot, remove the cgroups.
 """
 
 from __future__ import annotations
@@ -44,9 +44,15 @@ BOOT_SECONDS = 20
 LONGEST = 1 << 16
 NAMES = ("sitecustomize.py", "usercustomize.py")
 # Runs while the interpreter starts. It leaves nothing behind: to `site`, which asks for it, it is
-# as if there had been no such module.
+# as if there had been no such module. Of the two names `site` asks for the second last of all; the
+# first lets it be the gate where it will be asked for and found in the same directory.
 GATE = """
-import posix
+import posix, sys
+from _frozen_importlib_external import PathFinder
+if __name__ == "sitecustomize" and sys.modules["site"].ENABLE_USER_SITE:
+    last = PathFinder.find_spec("usercustomize")
+    if last and last.origin == __file__.removesuffix(__name__ + ".py") + "usercustomize.py":
+        raise ImportError("there is no such module", name=__name__)
 posix.write(FD, b"r")
 if posix.read(FD, 1) != b"g":
     posix._exit(1)
@@ -81,9 +87,6 @@ class Gate:
             os.unlink(name, dir_fd=self.folder)
         return came
 
-    def open(self) -> None:
-        os.write(self.ours, b"g")
-
 
 def launch(spec: Spec) -> None:
     """Runs what is handed over, and answers; nothing of both if nothing ever is."""
@@ -112,7 +115,7 @@ def supervise(spec: Spec, cgroups: Cgroups, gate: Gate) -> None:
             ready.tell(gate, status)
             if handed_over(spec, ended=ready.watch.pidfd):
                 run = ready
-                run.begin(gate)
+                run.begin()
                 run.followed()
     finally:
         ended = end_everything(child, cgroups)
@@ -139,21 +142,18 @@ class Run:
         given = b"".join(fd.to_bytes(4, "little") for fd in (gate.ours, status, below))
         channel = _socket.socket(fileno=os.dup(self.spec["control"]))
         told = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, given)]
-        channel.sendmsg([marshal.dumps((self.program, self.before))], told)
+        channel.sendmsg([marshal.dumps(self.before)], told)
         channel.close()
-        # All that the platform reads is its own from here.
-        os.close(below)
-        os.close(status)
+        # They are the platform's alone from here.
+        for fd in (gate.ours, status, below):
+            os.close(fd)
 
-    def begin(self, gate: Gate) -> None:
-        self.watch.begin(self.spec["began"])
-        if not self.spec["opened"]:
-            self.cgroups.adjust(self.spec["cgroups"])
-            limit(self.program, self.spec)
-        acknowledge(self.spec)
-        if not self.spec["opened"]:
-            gate.open()
-        os.close(gate.ours)
+    def begin(self) -> None:
+        if self.spec["adjusted"] is not None:
+            self.cgroups.adjust(self.spec["adjusted"])
+        limit(self.program, self.spec)
+        self.watch.begin(time.monotonic())
+        os.write(self.spec["control"], b"b")
 
     def followed(self) -> None:
         self.reason = self.watch.until_over()
@@ -170,31 +170,21 @@ class Run:
         os.close(self.spec["result"])
 
 
-def acknowledge(spec: Spec) -> None:
-    """Says that the job has begun; whoever let go already had no need to know."""
-    spec["acknowledged"] = True
-    try:
-        os.write(spec["control"], b"b")
-    except BrokenPipeError:
-        return
-
-
 def handed_over(spec: Spec, *, ended: int) -> bool:
     """Waits for a call, and takes up what is said of it. False when there will be none any more.
 
-    `ended` is readable when the sandbox is dead. The gate may be open by now.
+    `ended` is readable when the sandbox is dead.
     """
     channel = _socket.socket(fileno=os.dup(spec["control"]))
     ready, _, _ = select.select([channel, spec["asked"], ended], [], [])
     if channel not in ready or spec["asked"] in ready:
         return False
     room = _socket.CMSG_SPACE(4)
-    message, extra, _, _ = channel.recvmsg(LONGEST, room)
+    message, extra, _, _ = channel.recvmsg(LONGEST, room, _socket.MSG_CMSG_CLOEXEC)
     channel.close()
     if not message or not extra:
         return False
     spec["slot"] = int.from_bytes(extra[0][2], "little")
-    os.set_inheritable(spec["slot"], False)
     spec |= marshal.loads(message)  # noqa: S302
     return True
 
@@ -227,6 +217,5 @@ def main() -> None:
     try:
         launch(spec)
     except (OSError, ValueError) as error:
-        began = spec.get("acknowledged", False)
-        answer(spec, {"error": f"{type(error).__name__}: {error}", "began": began})
+        answer(spec, {"error": f"{type(error).__name__}: {error}"})
     os._exit(0)

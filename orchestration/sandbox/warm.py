@@ -7,7 +7,6 @@ import os
 import select
 import shutil
 import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -15,9 +14,16 @@ from pathlib import Path
 
 from orchestration.sandbox import cgroups, handover, locks, shelf, slots, specs
 from orchestration.sandbox.bubblewrap import Bubblewrap
-from orchestration.sandbox.cgroups import Hierarchy
+from orchestration.sandbox.cgroups import Group, Hierarchy
 from orchestration.sandbox.config import SandboxConfig
-from orchestration.sandbox.conversation import Conversation, Launcher, finish, follow, started
+from orchestration.sandbox.conversation import (
+    GRACE_SECONDS,
+    Conversation,
+    Launcher,
+    finish,
+    follow,
+    started,
+)
 from orchestration.sandbox.handover import Booted, End
 from orchestration.sandbox.job import Bind, Enforcement, Job, Limits
 from orchestration.sandbox.runtime import python_runtime
@@ -45,6 +51,10 @@ class Place:
     program: Bubblewrap
     hierarchies: tuple[Hierarchy, ...]
     enforced: Enforcement
+
+    def __hash__(self) -> int:
+        # Enough to tell places apart, and asked for by every call.
+        return hash(self.config.home)
 
 
 @dataclass(frozen=True)
@@ -171,45 +181,49 @@ class Warm:
     def serve(self, job: Job, slot: Slot) -> Conversation | None:
         """Hands `job` over and stays until it has ended. None if it never began.
 
-        One that was lost without a word counts as not begun: it can have reached nothing outside.
         The launcher holds the slot until every process of the job is dead.
 
-        1. lay its files; 2. tell the launcher, with other limits where they differ from those that
-        it was booted with; 3. open the gate, or have the launcher do it; 4. stay until the end.
+        1. give the launcher the slot and the limits; 2. while it puts those in force, lay the
+        job's files; 3. when it says that they are, open the gate; 4. stay until the end.
         """
         self._no_longer_idle()
-        place = self.profile.place
+        try:
+            groups = self._handed_over(job, slot)
+            self._lay(job)
+            end = End(self.booted, groups)
+            if not _acknowledged(self.launcher.control):
+                return None
+        except ConnectionError:
+            return None
+        self._talking = False
+        end.begin()
+        return follow(self.launcher, job, end, lasting=self._begun)
+
+    def _handed_over(self, job: Job, slot: Slot) -> tuple[Group, ...]:
+        place, groups = self.profile.place, self._groups
+        if job.limits != self.limits:
+            groups = cgroups.plan(place.hierarchies, job.limits, self.berth.name)
+        told = {
+            "adjusted": None if groups == self._groups else [asdict(group) for group in groups],
+            # Counted in the sandbox's own user namespace, for whoever runs it.
+            "rlimits": specs.rlimits(job.limits, place.enforced, own_user=True),
+            "wall": float(job.limits.wall_seconds),
+            "disk": job.limits.disk_bytes,
+        }
+        # Family and kind are given, or they would be asked of the kernel.
+        control = self.launcher.control
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control)
+        try:
+            socket.send_fds(channel, [marshal.dumps(told)], [slot.fd])
+        finally:
+            channel.detach()
+        return groups
+
+    def _lay(self, job: Job) -> None:
         for path, content in zip(self._files, job.files.values(), strict=True):
             # Empty until now. Truncated once more, the file system would write it out at once.
             with open(path, "r+b") as file:
                 file.write(content)
-        # Counted in the sandbox's own user namespace, for whoever runs it.
-        rlimits = specs.rlimits(job.limits, place.enforced, own_user=True)
-        groups, adjust = self._groups, []
-        opened = job.limits == self.limits and self.booted.limited(rlimits)
-        if not opened:
-            groups = cgroups.plan(place.hierarchies, job.limits, self.berth.name)
-            adjust = [asdict(group) for group in groups]
-        began = time.monotonic()
-        told = {
-            "began": began,
-            "opened": opened,
-            "cgroups": adjust,
-            "rlimits": rlimits,
-            "wall": float(job.limits.wall_seconds),
-            "disk": job.limits.disk_bytes,
-        }
-        end = End(self.booted, groups, began)
-        try:
-            _hand_over(self.launcher.control, marshal.dumps(told), slot.fd)
-        except OSError:
-            return None
-        self._talking = False
-        if opened:
-            self.booted.open()
-        talk = follow(self.launcher, job, end, lasting=self._begun)
-        never = "error" in talk.report and not talk.report.get("began", True)
-        return None if never or not talk.began else talk
 
     def end(self) -> None:
         """Lets the launcher go, which ends what is inside."""
@@ -279,10 +293,8 @@ def _at_gate(launcher: Launcher) -> Booted:
     raise BootFailed(said.decode(errors="replace").strip()[-500:] or "it never came to its gate")
 
 
-def _hand_over(control: int, message: bytes, slot: int) -> None:
-    # Family and kind are given, or they would be asked of the kernel.
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control)
-    try:
-        socket.send_fds(channel, [message], [slot])
-    finally:
-        channel.detach()
+def _acknowledged(control: int) -> bool:
+    """Waits until the launcher says that all limits are in force. False if it can't any more."""
+    answered = select.poll()
+    answered.register(control, select.POLLIN)
+    return bool(answered.poll(GRACE_SECONDS * 1000)) and os.read(control, 1) == b"b"

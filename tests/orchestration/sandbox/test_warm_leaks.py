@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.sandbox import Bind, Ending, run
+from orchestration.sandbox.pool import POOL
 from tests.orchestration.sandbox.conftest import left_cgroups
 from tests.orchestration.sandbox.test_lifetime import marker
 from tests.orchestration.sandbox.test_processes import alive
@@ -110,6 +111,7 @@ def test_code_and_input_of_a_call_are_gone_from_the_disk(pool: Warmth) -> None:
     word = marker()
     pool.warm(program(f"print({word!r})", stdin=b"in" + word.encode()))
     pool.ready(program("pass"))
+    assert until(lambda: not POOL._leaving)
     found = [
         path
         for path in pool.config.home.rglob("*")
