@@ -1,23 +1,28 @@
 """Tool calls in the admin: history, so it is read."""
 
+import contextlib
 import json
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from kernel.actor import actor_of
 from kernel.admin import HappeningAdmin
 from unfold.decorators import display
 
+from orchestration.admin.filters import EnvironmentFilter, ReasonFilter
 from orchestration.calls import limits
 from orchestration.models import IdempotencyKey, ToolCall, ToolCallPayload
 from orchestration.models.calls import CallStatus
+from registry.models import Agent, ToolVersion
 
 COLOURS = {"green": "success", "red": "danger", "amber": "warning", "blue": "info", "grey": "info"}
 BADGES = {status.label: COLOURS[status.colour] for status in CallStatus}
 SHOWN = 20_000
+MOST_FOUND = 500
 
 
 def _pretty(value: Any) -> str:
@@ -44,8 +49,9 @@ class ToolCallAdmin(HappeningAdmin):
         "cost",
         "created_at",
     )
-    list_filter = ("status", "reason", "environment", "tool_name")
-    search_fields = ("tool_name", "agent_name", "id")
+    list_filter = ("status", ReasonFilter, EnvironmentFilter)
+    search_fields = ("tool_version__tool__name", "agent__name", "=id")
+    search_help_text = "A tool, an agent, or the id of a call."
     ordering = ("-id",)
     list_select_related = ("approval",)
     fieldsets = (
@@ -61,6 +67,22 @@ class ToolCallAdmin(HappeningAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("payload")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By tool and agent through their indexes: names are looked for among the few, not among
+        the calls."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        versions = ToolVersion.objects.filter(tool__name__icontains=term).order_by("-id")
+        agents = Agent.objects.filter(name__icontains=term)
+        found = Q(tool_version__in=list(versions.values_list("id", flat=True)[:MOST_FOUND]))
+        found |= Q(agent__in=list(agents.values_list("id", flat=True)[:MOST_FOUND]))
+        with contextlib.suppress(ValueError):
+            found |= Q(id=UUID(term))
+        return queryset.filter(found), False
 
     @display(description="tool", ordering="tool_name")
     def tool(self, call: ToolCall) -> str:

@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from orchestration import workflows
+from orchestration.admin.filters import EnvironmentFilter, RuntimeFilter
 from orchestration.models import (
     AgentTask,
     RunEvent,
@@ -116,7 +117,7 @@ class StepInline(TabularInline):  # type: ignore[misc]
 @admin.register(WorkflowRun)
 class WorkflowRunAdmin(HappeningAdmin):
     list_display = ("id", "workflow_name", "state", "project", "started_by_name", "created_at")
-    list_filter = ("status", "workflow_name", "environment")
+    list_filter = ("status", "workflow_version__workflow", EnvironmentFilter)
     list_select_related = ("project", "workflow_version")
     search_fields = ("id", "workflow_name", "project__name", "started_by_name")
     inlines = (StepInline,)
@@ -141,15 +142,14 @@ class StepAdmin(HappeningAdmin):
 @admin.register(RunEvent)
 class RunEventAdmin(HappeningAdmin):
     list_display = ("run", "seq", "name", "step", "iteration", "at")
-    list_filter = ("name",)
     list_select_related = ("run",)
-    search_fields = ("run__id", "step")
+    search_fields = ("run__id", "step", "=name")
 
 
 @admin.register(AgentTask)
 class AgentTaskAdmin(HappeningAdmin):
     list_display = ("id", "agent_name", "state", "attempt", "runtime", "requested_by", "created_at")
-    list_filter = ("status", "runtime", "agent_name")
+    list_filter = ("status", RuntimeFilter, "agent")
     search_fields = ("id", "agent_name", "task")
     exclude = ("token_digest",)
 

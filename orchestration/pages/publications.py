@@ -101,14 +101,7 @@ def compared(before: Any, after: Any, layout: Layout) -> list[Line]:
 
 
 def _text(document: Any) -> bytes | None:
-    return None if document is None else documents.to_text(_sorted(document)).encode()
-
-
-def _sorted(value: Any) -> Any:
-    """Members by name: PostgreSQL keeps them in an order of its own."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(each) for each in value] if isinstance(value, list) else value
+    return None if document is None else documents.to_text(documents.by_name(document)).encode()
 
 
 def _side(text: bytes | None) -> Side:

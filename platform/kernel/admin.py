@@ -17,6 +17,13 @@ from kernel.actor import Actor, actor_of
 from kernel.models import Outbox
 
 
+class AtLeast(int):
+    """How many rows were counted before the counting stopped: more may follow."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Pages of a table of any size: it counts no further than `reach` rows, so that the first page
     of ten million rows costs what the first page of ten thousand costs. Filters reach the rest."""
@@ -27,7 +34,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         rows: Any = self.object_list
         # Without its order, the bounded count is a scan that stops early.
-        return int(rows.order_by()[: self.reach].count())
+        found = int(rows.order_by()[: self.reach].count())
+        return found if found < self.reach else AtLeast(found)
 
 
 class Indented(json.JSONEncoder):

@@ -44,6 +44,13 @@ def from_text(text: str) -> Any:
         raise Invalid(f"This is no YAML: {error}", errors=(Issue("", str(error)),)) from error
 
 
+def by_name(value: Any) -> Any:
+    """The document with its members by name: PostgreSQL keeps them in an order of its own."""
+    if isinstance(value, dict):
+        return {key: by_name(value[key]) for key in sorted(value)}
+    return [by_name(each) for each in value] if isinstance(value, list) else value
+
+
 def to_text(document: Any) -> str:
     """The document as YAML, for people to read and edit."""
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=96)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import Resolver404, resolve
+from django.utils.functional import SimpleLazyObject
 from kernel.actor import Actor, actor_of
 
 from registry import reports
@@ -35,7 +36,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     return {
         "actor": actor,
         "currency": settings.CURRENCY,
-        "navigation": bar(actor, request.path),
+        # The admin asks for the context once a fragment, and shows a bar of its own.
+        "navigation": SimpleLazyObject(lambda: bar(actor, request.path)),
         "role": ROLES.get(next(iter(actor.roles), ""), ""),
     }
 
@@ -55,11 +57,10 @@ def bar(actor: Actor, path: str) -> tuple[Link, ...]:
         most = "+" if waiting == reports.MOST_COUNTED else ""
         work.append((f"Reports ({waiting}{most})", "/tools/reports/"))
     places = [("Home", "/"), *work, ("Admin", "/admin/")]
-    return tuple(
-        Link(title, url, path == url if url == "/" else path.startswith(url))
-        for title, url in places
-        if _exists(url)
-    )
+    # Reports are below the tools: the longest that fits is where the reader is.
+    fitting = [url for _, url in places if path.startswith(url) and (url != "/" or path == "/")]
+    here = max(fitting, key=len, default="")
+    return tuple(Link(title, url, url == here) for title, url in places if _exists(url))
 
 
 def _exists(url: str) -> bool:

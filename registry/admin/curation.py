@@ -60,7 +60,6 @@ class ToolProposalAdmin(HappeningAdmin):
     search_fields = ("name", "requester_name")
     actions_detail = ("review",)
     change_form_outer_before_template = "admin/registry/proposal_before.html"
-    change_form_outer_after_template = "admin/registry/proposal_after.html"
     fieldsets = (
         (None, {"fields": ("name", "number", "team", "base_version", "status", "outcome")}),
         ("Who and why", {"fields": ("requester_name", "requester_for", "notes", "created_at")}),
@@ -87,7 +86,7 @@ class ToolProposalAdmin(HappeningAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """With the difference above the fields and what upper apps attach below them."""
+        """With the difference, and what upper apps attach to it, above the fields."""
         context = dict(extra_context or {})
         row = self.get_object(request, object_id) if object_id else None
         if row is not None:
@@ -113,8 +112,8 @@ class ToolProposalAdmin(HappeningAdmin):
 
 
 def _review(row: ToolProposal, request: HttpRequest) -> Review:
-    before = documents.to_text(row.base_version.contract) if row.base_version else ""
-    lines = tuple(rows_of(before, documents.to_text(row.contract)))
+    before = _text(row.base_version.contract) if row.base_version else ""
+    lines = tuple(rows_of(before, _text(row.contract)))
     actor = actor_of(request)
     return Review(
         row=row,
@@ -123,6 +122,10 @@ def _review(row: ToolProposal, request: HttpRequest) -> Review:
         left_out=max(len(lines) - MAX_ROWS, 0),
         impact=console.panels("tool_admin", row.tool, actor) if row.tool else [],
     )
+
+
+def _text(contract: Any) -> str:
+    return documents.to_text(documents.by_name(contract))
 
 
 @admin.register(ToolReport)

@@ -116,7 +116,9 @@ class SecretGrantAdmin(DefinitionAdmin):
     """Grants are given and revoked; what was given is not edited."""
 
     list_display = ("secret", "tool", "granted_by", "created_at", "revoked_at")
-    list_filter = ("secret", "tool")
+    # Neither a filter nor a menu lists every tool.
+    list_filter = ("secret__team",)
+    autocomplete_fields = ("secret", "tool")
     list_select_related = ("secret", "tool")
     search_fields = ("secret__name", "tool__name")
     fields = ("secret", "tool", "reason", "granted_by", "created_at", "revoked_at")

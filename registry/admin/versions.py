@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from kernel.admin import DefinitionAdmin, HappeningAdmin
+from unfold.decorators import display
 
 from registry.models import ToolAlias, ToolVersion, VersionPin
 
@@ -27,10 +28,14 @@ class ReadOnly(DefinitionAdmin):
 
 @admin.register(ToolVersion)
 class ToolVersionAdmin(HappeningAdmin):
-    list_display = ("tool", "version", "published_at", "published_by", "checksum")
-    list_filter = ("tool",)
+    list_display = ("tool", "version", "published_at", "published_by", "digest")
+    list_filter = ("tool__team",)
     list_select_related = ("tool",)
     search_fields = ("tool__name", "version")
+
+    @display(description="checksum", ordering="checksum")
+    def digest(self, row: ToolVersion) -> str:
+        return f"{row.checksum[:16]}…"
 
 
 @admin.register(ToolAlias)
