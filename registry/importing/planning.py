@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from kernel import actor as actors
+from kernel import clock
 from kernel.actor import Actor
 from kernel.catalogue import CatalogueError
 from kernel.problems import Conflict, Invalid, Issue, Problem
@@ -35,13 +36,15 @@ def plan(imported: Imported, team: Team, terms: Terms | None = None) -> Plan:
     planned: list[Planned] = []
     skipped = [*imported.skipped, *taken]
     numbers = _numbers([match.tool for match in matches if match.tool])
-    for match in matches:
-        try:
-            planned.append(_planned(match, team, terms, numbers))
-        except CatalogueError as error:
-            skipped.append(_refused(match.draft, error.issues))
-        except Problem as problem:
-            skipped.append(_refused(match.draft, problem.errors or (Issue("", problem.detail),)))
+    with clock.operation():
+        for match in matches:
+            try:
+                planned.append(_planned(match, team, terms, numbers))
+            except CatalogueError as error:
+                skipped.append(_refused(match.draft, error.issues))
+            except Problem as problem:
+                told = problem.errors or (Issue("", problem.detail),)
+                skipped.append(_refused(match.draft, told))
     gone = () if terms.only else _gone(imported, team, skipped)
     return Plan(tuple(planned), tuple(skipped), gone, imported.kind, imported.source)
 
@@ -55,7 +58,7 @@ def apply(
     nothing is written (Conflict).
     """
     try:
-        with transaction.atomic(), actors.acting(by):
+        with clock.operation(), transaction.atomic(), actors.acting(by):
             made = plan(imported, team, terms)
             if seen and seen != made.digest:
                 raise Conflict("The registry changed since this preview. Look at it again.")

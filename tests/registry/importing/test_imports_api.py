@@ -8,7 +8,7 @@ import pytest
 from registry.models import Tool
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 PETSTORE = (Path(__file__).parent / "documents" / "petstore.yaml").read_text()
 IMPORT, EXPORT = "/api/v1/tools/import/", "/api/v1/tools/export/"
