@@ -23,6 +23,9 @@ _POSTGRES = (
        ON registry_toolentry USING gin (document)""",
     """CREATE INDEX IF NOT EXISTS registry_toolentry_names
        ON registry_toolentry USING gin (names)""",
+    # What was written lately waits outside of the index, and each search reads all of that: in kB.
+    "ALTER INDEX registry_toolentry_document SET (gin_pending_list_limit = 64)",
+    "ALTER INDEX registry_toolentry_names SET (gin_pending_list_limit = 64)",
 )
 
 
