@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from kernel import ciphers
 from kernel.catalogue import (
     CatalogueError,
     CatalogueKind,
@@ -18,7 +17,7 @@ from kernel.problems import Issue
 from packaging.requirements import InvalidRequirement, Requirement
 
 from registry import contracts, secrets, sizes
-from registry.models import Secret, Team, Tool, UpstreamServer
+from registry.models import Team, Tool, UpstreamServer
 from registry.models.upstreams import Transport
 
 FIELDS = (
@@ -162,32 +161,17 @@ def may_use(server: UpstreamServer, tool: Tool) -> bool:
     return server.is_shared or bool(server.team_id == tool.team_id)
 
 
-class SecretUnavailable(Exception):
-    """A secret that a server names and can't be given; the message names it, not its value."""
-
-
-def secret_values(server: UpstreamServer) -> dict[str, str]:
-    """The values of the secrets that the definition names: only those of the server's own team.
-
-    Raises SecretUnavailable.
+def secret_values(server: UpstreamServer, caller: Tool | None = None) -> dict[str, str]:
+    """The values of the secrets that the definition names, each granted to the server, or to the
+    tool that is called on it. Raises secrets.NotGranted.
     """
     wanted = secrets.names([server.env, server.headers])
-    if not wanted:
-        return {}
-    rows = Secret.objects.filter(team_id=server.team_id, name__in=wanted)
-    found = dict(rows.values_list("name", "value__ciphertext"))
-    values = {}
-    for name in sorted(wanted):
-        if not found.get(name):
-            raise SecretUnavailable(
-                f"Server {server} names secret {name!r}, and team {server.team} has none with a "
-                "value by that name. Set it in the admin, or change the server."
-            )
-        try:
-            values[name] = ciphers.opened(found[name])
-        except ciphers.KeyFault as error:
-            raise SecretUnavailable(f"Secret {name!r} can't be decrypted: {error}") from error
-    return values
+    return secrets.load(server, wanted, caller=caller) if wanted else {}
+
+
+def ungranted(server: UpstreamServer) -> tuple[str, ...]:
+    """The secrets that the definition names and the server can't be given as things stand."""
+    return secrets.ungranted(server, [server.env, server.headers])
 
 
 def apply(entry: Mapping[str, Any]) -> Change:

@@ -51,6 +51,12 @@ api: list[URLPattern] = [
     path("tools/<str:name>/reports/", curation.ToolReports.as_view(), name="api-tool-reports"),
     path("secrets/", secrets.SecretList.as_view(), name="secrets"),
     path("secrets/<str:name>/", secrets.SecretDetail.as_view(), name="secret"),
+    path("secrets/<str:name>/grants/", secrets.SecretGrants.as_view(), name="secret-grants"),
+    path(
+        "secrets/<str:name>/grants/<uuid:grant_id>/",
+        secrets.SecretGrantDetail.as_view(),
+        name="secret-grant",
+    ),
     path("agents/", agents.AgentList.as_view(), name="agents"),
     path("agents/<str:name>/", agents.AgentDetail.as_view(), name="agent"),
     path("agents/<str:name>/pins/", versions.AgentPins.as_view(), name="agent-pins"),

@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 
 from orchestration import upstreams
 from registry.models import UpstreamServer, UpstreamTool
-from registry.upstreams import faults
+from registry.upstreams import faults, ungranted
 
 _LISTS = ("argv", "packages", "private_hosts")
 _OBJECTS = ("env", "headers", "sandbox_config")
@@ -80,6 +80,16 @@ class UpstreamServerAdmin(DefinitionAdmin):
         ("A service", {"fields": ("url", "headers", "private_hosts")}),
         ("Comparing", {"fields": ("sync_seconds", "synced_at", "sync_error", "server_info")}),
     )
+
+    def save_model(
+        self, request: HttpRequest, obj: UpstreamServer, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if missing := ungranted(obj):
+            told = (
+                f"Server {obj} isn't granted {', '.join(missing)}: grant it on the secret's page."
+            )
+            messages.warning(request, f"{told} Until then it is neither called nor asked.")
 
     @display(description="last answer", label={"fine": "success", "failed": "danger", "never": ""})
     def health(self, server: UpstreamServer) -> str:

@@ -24,15 +24,16 @@ def call(
 ) -> Result:
     """The result of tool `name` of `server`, called on behalf of our `tool`.
 
-    1. the server as it is defined, with its secrets, if it is for this tool;
+    1. the server as it is defined, if it is for this tool, with the secrets that it or the tool is
+       granted;
     2. the tool as it was approved: a definition that the server's list shows otherwise is on record
        at once, the tool is quarantined, and nothing is called;
     3. the answer within `seconds` and `most` bytes, without the server's secrets.
 
     Raises Unreachable when nothing was asked of the server.
     """
-    row = _server(server, tool)
-    endpoint = endpoints.of(row)
+    row, ours = _server(server, tool)
+    endpoint = endpoints.of(row, ours)
     approved = _approved(row, name)
 
     def is_approved(definition: Mapping[str, Any]) -> bool:
@@ -53,7 +54,7 @@ def call(
     return _scrubbed(answers.read(found.result, found.definition, most=most), endpoint.secrets)
 
 
-def _server(name: str, tool: str) -> UpstreamServer:
+def _server(name: str, tool: str) -> tuple[UpstreamServer, Tool]:
     row = UpstreamServer.objects.select_related("team").filter(name=name).first()
     if row is None:
         raise Unreachable(f"There is no server {name!r}. Ask the owner of tool {tool}.")
@@ -62,7 +63,7 @@ def _server(name: str, tool: str) -> UpstreamServer:
         raise Unreachable(
             f"Server {name} isn't for tool {tool}: it belongs to team {row.team} and isn't shared."
         )
-    return row  # type: ignore[no-any-return]
+    return row, ours
 
 
 def _approved(server: UpstreamServer, name: str) -> str:

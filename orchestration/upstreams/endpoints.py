@@ -1,7 +1,8 @@
 """Where and how a server is reached, as values: what a session is opened from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ from django.conf import settings
 from kernel import canonical
 from packaging.requirements import Requirement
 
+from governance import audit
 from orchestration.executors.secrets import Secrets
 from orchestration.sandbox import Bind, Job, Limits, SandboxConfig, layers
 from orchestration.upstreams import limits
 from orchestration.upstreams.faults import Unreachable
 from registry import contracts, upstreams
-from registry.models import UpstreamServer
+from registry.models import Tool, UpstreamServer
 from registry.models.upstreams import Transport
+from registry.secrets import NotGranted
 
 LAYER = "/packages"
 SPARE_SECONDS = 60.0
+SELDOM = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,9 @@ class Endpoint:
         return self.transport == Transport.STDIO
 
 
-def of(server: UpstreamServer) -> Endpoint:
-    """The endpoint of a saved server. Raises Unreachable where it can't be used as it is."""
+def of(server: UpstreamServer, caller: Tool | None = None) -> Endpoint:
+    """The endpoint of a saved server, for a call of a tool or for its list of tools. Raises
+    Unreachable where it can't be used as it is."""
     if not server.is_active:
         raise Unreachable(f"Server {server} is switched off. Ask the platform team.")
     found = upstreams.faults(server)
@@ -51,9 +56,11 @@ def of(server: UpstreamServer) -> Endpoint:
         first = found[0]
         raise Unreachable(f"Server {server} is wrongly set up at {first.pointer}: {first.message}.")
     try:
-        secrets = Secrets(upstreams.secret_values(server))
-    except upstreams.SecretUnavailable as error:
+        values = upstreams.secret_values(server, caller)
+    except NotGranted as error:
         raise Unreachable(str(error)) from error
+    _told_of(server, values)
+    secrets = Secrets(values)
     told = {
         "transport": str(server.transport),
         "argv": server.argv,
@@ -69,6 +76,20 @@ def of(server: UpstreamServer) -> Endpoint:
     return Endpoint(
         server=server.name, key=canonical.digest(told), secrets=secrets, **(told | lists)
     )
+
+
+def _told_of(server: UpstreamServer, names: Iterable[str]) -> None:
+    """Who uses a secret is on record, seldom: a server is called a thousand times an hour."""
+    for name in sorted(names):
+        audit.record_seldom(
+            "secret.used",
+            key=f"{server.id}:{name}",
+            every=SELDOM,
+            target_kind="secret",
+            target_name=name,
+            team_id=server.team_id,
+            server=server.name,
+        )
 
 
 def _check_headers(server: UpstreamServer, headers: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Secrets in the admin: set and never shown again, granted tool by tool."""
+"""Secrets in the admin: set and never shown again, granted to tools and servers one by one."""
 
 from typing import Any
 
@@ -49,11 +49,17 @@ class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
 class GrantInline(TabularInline):  # type: ignore[misc]
     model = SecretGrant
     extra = 0
-    fields = readonly_fields = ("tool", "reason", "granted_by", "created_at", "revoked_at")
+    fields = readonly_fields = (
+        *("tool", "server", "reason", "granted_by", "created_at", "revoked_at"),
+    )
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who sees the secret sees who may be given it."""
+        return True
 
 
 @admin.register(Secret)
@@ -99,13 +105,16 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = SecretGrant
-        fields = ("secret", "tool", "reason")
+        fields = ("secret", "tool", "server", "reason")
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        if {"secret", "tool", "reason"} <= set(given):
+        if {"secret", "tool", "server", "reason"} <= set(given):
+            holders = [each for each in (given["tool"], given["server"]) if each]
+            if len(holders) != 1:
+                raise forms.ValidationError("Choose a tool or a server: one of them.")
             try:
-                secrets.check(given["secret"], given["tool"], by=actor_of(self.request))
+                secrets.check(given["secret"], holders[0], by=actor_of(self.request))
             except Problem as problem:
                 raise forms.ValidationError(problem.detail) from problem
         return given
@@ -118,10 +127,10 @@ class SecretGrantAdmin(DefinitionAdmin):
     list_display = ("secret", "tool", "granted_by", "created_at", "revoked_at")
     # Neither a filter nor a menu lists every tool.
     list_filter = ("secret__team",)
-    autocomplete_fields = ("secret", "tool")
-    list_select_related = ("secret", "tool")
-    search_fields = ("secret__name", "tool__name")
-    fields = ("secret", "tool", "reason", "granted_by", "created_at", "revoked_at")
+    autocomplete_fields = ("secret", "tool", "server")
+    list_select_related = ("secret", "tool", "server")
+    search_fields = ("secret__name", "tool__name", "server__name")
+    fields = ("secret", "tool", "server", "reason", "granted_by", "created_at", "revoked_at")
     actions_detail = ("revoke",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -140,13 +149,16 @@ class SecretGrantAdmin(DefinitionAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         actor = actor_of(request)
+        rows: Any = db_field.remote_field.model.objects
         if db_field.name in ("secret", "tool"):
-            rows: Any = db_field.remote_field.model.objects
             options["queryset"] = rows.visible_to(actor, CHANGE)
+        if db_field.name == "server":
+            # The platform team alone changes servers; who owns one may give it secrets.
+            options["queryset"] = rows.visible_to(actor)
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: SecretGrant, form: Any, change: bool) -> None:
-        obj.tool_team_id, obj.granted_by = obj.tool.team_id, actor_of(request).reference
+        secrets.hand(obj, obj.holder, by=actor_of(request))
         super().save_model(request, obj, form, change)
 
     @action(description="Revoke", url_path="revoke")

@@ -1,4 +1,5 @@
-"""Secrets: what tools need to know and nobody may read, and which tool may be given which."""
+"""Secrets: what tools and upstream servers need to know and nobody may read, and which of them may
+be given which."""
 
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from kernel.visibility import NOTHING, VisibleQuerySet
 
 from registry.models.people import Team
 from registry.models.tools import Tool
+from registry.models.upstreams import UpstreamServer
 
 SECRET_NAME = RegexValidator(
     r"^[A-Za-z][A-Za-z0-9_]{0,63}\Z",
@@ -64,13 +66,34 @@ class SecretValue(models.Model):
 
 
 class SecretGrant(models.Model):
-    """That a tool may be given a secret, while it belongs to the team that it belonged to then."""
+    """That a tool, or an upstream server for all tools on it, may be given a secret.
+
+    While it belongs to the team that it belonged to then; and a server that was one team's alone,
+    while it isn't shared.
+    """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="grants")
-    tool = models.ForeignKey(Tool, on_delete=models.CASCADE, related_name="secret_grants")
-    tool_team = models.ForeignKey(Team, on_delete=models.CASCADE, editable=False, related_name="+")
-    reason = models.CharField(max_length=500, help_text="Why the tool needs it.")
+    tool = models.ForeignKey(
+        Tool, on_delete=models.CASCADE, null=True, blank=True, related_name="secret_grants"
+    )
+    server = models.ForeignKey(
+        UpstreamServer,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="secret_grants",
+        help_text="Instead of a tool: an upstream server whose definition names the secret.",
+    )
+    holder_team = models.ForeignKey(
+        Team, on_delete=models.CASCADE, editable=False, related_name="+"
+    )
+    is_for_all = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="The server was shared when it was given: tools of every team use it.",
+    )
+    reason = models.CharField(max_length=500, help_text="Why the tool or server needs it.")
     granted_by = models.CharField(max_length=200, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -84,11 +107,28 @@ class SecretGrant(models.Model):
                 fields=["secret", "tool"],
                 condition=Q(revoked_at__isnull=True),
                 name="secret_grant_live",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["secret", "server"],
+                condition=Q(revoked_at__isnull=True),
+                name="secret_grant_live_server",
+            ),
+            models.CheckConstraint(
+                condition=Q(tool__isnull=True) ^ Q(server__isnull=True),
+                name="secret_grant_one_holder",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.secret} for {self.tool}"
+        return f"{self.secret} for {'server ' if self.server_id else ''}{self.holder}"
+
+    @property
+    def holder(self) -> Tool | UpstreamServer:
+        """Who may be given it."""
+        held = self.server or self.tool
+        if held is None:
+            raise ValueError("A grant has a tool or a server.")
+        return held
 
     @property
     def team_id(self) -> object:

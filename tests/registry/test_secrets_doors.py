@@ -84,7 +84,7 @@ def test_grants_are_given_and_revoked_on_their_page(secret, tool, alice, charlie
     assert not SecretGrant.objects.exists()
     assert page(alice).post(add, body).status_code == 302
     grant = SecretGrant.objects.get()
-    assert (grant.granted_by, grant.tool_team_id) == ("user:alice", tool.team_id)
+    assert (grant.granted_by, grant.holder_team_id) == ("user:alice", tool.team_id)
     again = page(alice).post(add, body)
     assert "already" in again.content.decode()
     revoke = f"/admin/registry/secretgrant/{grant.id}/revoke/"

@@ -1,4 +1,5 @@
-"""`manage.py secrets set NAME`, `grant NAME TOOL`, `list`, `rotate`, `new-key`."""
+"""`manage.py secrets set NAME`, `grant NAME TOOL`, `grant NAME --server SERVER`, `list`, `rotate`,
+`new-key`."""
 
 import getpass
 import json
@@ -13,11 +14,11 @@ from kernel.actor import current
 from kernel.problems import Problem
 
 from registry import secrets
-from registry.models import Secret, Team, Tool
+from registry.models import Secret, Team, Tool, UpstreamServer
 
 
 class Command(BaseCommand):
-    help = "Set secrets from standard input, grant them to tools, re-encrypt them under a new key."
+    help = "Set secrets from standard input, grant them, re-encrypt them under a new key."
     # A rotation mends what the checks complain about.
     requires_system_checks: list[str] = []
 
@@ -27,9 +28,10 @@ class Command(BaseCommand):
         put.add_argument("name")
         put.add_argument("--team", help="who owns it; needed for a new one")
         put.add_argument("--description", default="")
-        grant = actions.add_parser("grant", help="let a tool be given a secret")
+        grant = actions.add_parser("grant", help="let a tool or a server be given a secret")
         grant.add_argument("name")
-        grant.add_argument("tool")
+        grant.add_argument("tool", nargs="?", default="")
+        grant.add_argument("--server", default="", help="instead of a tool: an upstream server")
         grant.add_argument("--reason", required=True)
         listing = actions.add_parser("list", help="what there is, without values")
         rotate = actions.add_parser("rotate", help="re-encrypt under the first of SECRETS_KEYS")
@@ -62,13 +64,16 @@ class Command(BaseCommand):
 
     def _grant(self, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
         secret = Secret.objects.filter(name=options["name"]).first()
-        tool = Tool.objects.filter(name=options["tool"]).first()
-        if secret is None or tool is None:
-            missing = options["name"] if secret is None else options["tool"]
+        if bool(options["tool"]) == bool(options["server"]):
+            raise CommandError("Name a tool, or a server: --server SERVER.")
+        noun, model = ("server", UpstreamServer) if options["server"] else ("tool", Tool)
+        holder: Any = model.objects.filter(name=options[noun]).first()
+        if secret is None or holder is None:
+            missing = options["name"] if secret is None else options[noun]
             raise CommandError(f"There is no {missing!r}.")
-        secrets.give(secret, tool, by=current(), reason=options["reason"])
-        found = {"secret": secret.name, "tool": tool.name}
-        return found, f"Tool {tool} may be given secret {secret}."
+        secrets.give(secret, holder, by=current(), reason=options["reason"])
+        found = {"secret": secret.name, noun: holder.name}
+        return found, f"{noun.capitalize()} {holder} may be given secret {secret}."
 
     def _list(self, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
         rows = [secrets.shown(each) for each in secrets.listed(Secret.objects.all())]

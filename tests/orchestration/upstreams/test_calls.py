@@ -4,9 +4,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kernel.actor import SYSTEM
 
+from governance.models import AuditEvent
 from orchestration import upstreams
-from registry.models import Agent, UpstreamServer
+from orchestration.calls.outcomes import Refused
+from registry import secrets
+from registry.models import Agent, Secret, Team, UpstreamServer, User
 from tests.orchestration.executors.calling import call, fault, value
 from tests.orchestration.upstreams.conftest import MakeServer, offer
 from tests.orchestration.upstreams.threads import closing
@@ -90,3 +94,23 @@ def test_a_dead_server_delays_no_other(
         ended = [each.result() for each in waiting]
     assert taken < 1
     assert {each.status for each in ended} == {"timed_out"}
+
+
+def test_a_secret_that_nobody_granted_keeps_the_server_from_being_asked(
+    agent: Agent, remote: UpstreamServer, team: Team, alice: User
+) -> None:
+    token = Secret.objects.create(name="token", team=team)
+    secrets.put(token, "canary-90aa17c2", by=alice.actor)
+    remote.headers = {"X-Token": "${secret:token}"}
+    remote.save()
+    tool = offer(remote, "echo")
+    with pytest.raises(Refused, match="'token' isn't granted"):
+        call(agent, "echo", text="on")
+    assert "'token' isn't granted" in upstreams.sync(remote, by=SYSTEM).error
+    secrets.give(token, tool, by=alice.actor, reason="It alone.")
+    assert value(call(agent, "echo", text="on"))["content"][0]["text"] == "on"
+    assert "'token' isn't granted" in upstreams.sync(remote, by=SYSTEM).error
+    secrets.give(token, remote, by=alice.actor, reason="All of them.")
+    assert upstreams.sync(remote, by=SYSTEM).error == ""
+    used = AuditEvent.objects.filter(event="secret.used", target_name="token")
+    assert used.get().data["server"] == "sample"

@@ -43,12 +43,14 @@ def program(
     )
     secret = Secret.objects.create(name="upstream_key", team=team)
     secrets.put(secret, CANARY, by=root.actor)
-    return serve(
+    server = serve(
         transport="stdio",
         argv=["python3", "-c", (PROGRAMS / "sdk_server.py").read_text(), "stdio"],
         packages=["mcp"],
         env={"UPSTREAM_KEY": "${secret:upstream_key}"},
     )
+    secrets.give(secret, server, by=root.actor, reason="It asks for its key.")
+    return server
 
 
 def test_a_program_of_the_sdk(agent: Agent, program: UpstreamServer) -> None:
