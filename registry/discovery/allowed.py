@@ -37,15 +37,16 @@ class Allowed:
         kept: list[int] = []
         place = 0
         while place < len(ids) and len(kept) < self.enough:
-            chunk = ids[place : place + self._size(len(kept), place)]
+            chunk = ids[place : place + self._size(self.enough - len(kept))]
             kept += self._kept(chunk, rare=place >= PATIENCE and len(kept) * RARE < place)
             place += len(chunk)
         return kept
 
-    def _size(self, kept: int, place: int) -> int:
-        """As many as are likely to suffice, by what the ones before came to."""
-        rate = max(kept, 1) / place if place else 1.0
-        return min(max(round((self.enough - kept) * 1.3 / rate), FEWEST), LARGEST)
+    def _size(self, lacking: int) -> int:
+        """As many as are likely to suffice, by what those before came to, in all rankings."""
+        found = max(sum(self._seen.values()), 1)
+        rate = found / len(self._seen) if self._seen else 1.0
+        return min(max(round(lacking * 1.3 / rate), FEWEST), LARGEST)
 
     def _kept(self, ids: Sequence[int], *, rare: bool) -> list[int]:
         if rare or self._all is not None:
