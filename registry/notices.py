@@ -5,6 +5,7 @@ A tool is deprecated as a whole (message, replacement, sunset), or some of its v
 (`Deprecation`), RFC 8594 (`Sunset`), RFC 5829 (`successor-version`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -128,9 +129,19 @@ def warnings(version: ToolVersion) -> list[str]:
     return [notice.line] if notice else []
 
 
-def described(version: ToolVersion) -> str:
-    """The contract's description, as clients (MCP, function calling) are given it: with the
-    deprecation first, because long descriptions are cut."""
-    told: str = version.contract["description"]
-    notice = of(version)
-    return f"{notice.line}\n\n{told}" if notice else told
+def described(contract: Mapping[str, Any]) -> str:
+    """The description of a contract with its lifecycle, for clients that have no other place for a
+    deprecation: it comes first, because long descriptions are cut."""
+    told: str = contract["description"]
+    if not contract.get("deprecated"):
+        return told
+    notice = Notice(
+        name=contract["name"],
+        version=contract["version"],
+        # When it began is told in headers alone.
+        since=datetime.min,
+        message=contract.get("deprecation_message") or "",
+        replacement=contract.get("replacement"),
+        sunset_at=_moment(contract.get("sunset_at")),
+    )
+    return f"{notice.line}\n\n{told}"

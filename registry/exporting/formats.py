@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from registry import notices
 from registry.exporting.strict import strict
 
 HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
@@ -45,7 +46,7 @@ def mcp(contract: Mapping[str, Any], name: str) -> dict[str, Any]:
     hints.setdefault("idempotentHint", contract["idempotent"])
     tool: dict[str, Any] = {
         "name": name,
-        "description": contract["description"] + deprecation(contract),
+        "description": notices.described(contract),
         "inputSchema": contract["parameters"],
         "annotations": hints,
     }
@@ -55,15 +56,3 @@ def mcp(contract: Mapping[str, Any], name: str) -> dict[str, Any]:
     if isinstance(result, Mapping) and result.get("type") == "object":
         tool["outputSchema"] = result
     return tool
-
-
-def deprecation(contract: Mapping[str, Any]) -> str:
-    """What a caller should know of a deprecated tool, as the end of its description."""
-    if not contract.get("deprecated"):
-        return ""
-    parts = [contract.get("deprecation_message") or "Don't begin to use it."]
-    if contract.get("replacement"):
-        parts.append(f"Use {contract['replacement']} instead.")
-    if contract.get("sunset_at"):
-        parts.append(f"It ends on {contract['sunset_at'][:10]}.")
-    return "\n\nDeprecated: " + " ".join(parts)

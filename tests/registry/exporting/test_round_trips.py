@@ -209,6 +209,8 @@ def test_all_tools_of_a_real_server_come_back_the_same() -> None:
 def test_a_deprecation_is_told_where_mcp_has_no_word_for_it() -> None:
     made = contract(
         {"type": "object"},
+        name="do",
+        version="1.2",
         deprecated=True,
         deprecation_message="Too slow.",
         replacement="faster",
@@ -216,8 +218,9 @@ def test_a_deprecation_is_told_where_mcp_has_no_word_for_it() -> None:
         result_schema={"type": "object"},
     )
     tool = formats.mcp(made, "do")
-    assert tool["description"].endswith(
-        "Deprecated: Too slow. Use faster instead. It ends on 2027-01-31."
+    assert tool["description"] == (
+        f"Deprecated: {made['name']} {made['version']} is deprecated, and ends on 2027-01-31. "
+        f"Use faster instead. Too slow.\n\n{made['description']}"
     )
     assert tool["outputSchema"] == {"type": "object"}
     assert "outputSchema" not in formats.mcp(contract({"type": "object"}), "do")
