@@ -73,6 +73,11 @@ class Cgroups:
     def number(self, group: Spec, kind: str, key: str | None) -> int | None:
         return number_in(f"{group['path']}/{group[kind]}", key) if group[kind] else None
 
+    def whole(self) -> bool:
+        """Whether all are still there, and so all that was read of them before is true."""
+        # Removing begins with the first.
+        return not self.groups or os.path.isdir(self.groups[0]["path"])
+
     def kill(self) -> None:
         for group in self.groups:
             kill_all_in(group["path"])

@@ -89,8 +89,11 @@ class End:
         wall = time.monotonic() - self._began
         report = told("exited", said, 0, self._cgroups)
         self.exit_code = report["exit_code"]
-        if self.exit_code is not None and self._booted.before and self._alone():
-            cpu = self._cgroups.cpu_seconds() - self._booted.before
+        if self.exit_code is None or not self._booted.before or not self._alone():
+            return
+        cpu = self._cgroups.cpu_seconds() - self._booted.before
+        # A launcher that had a reason to end it may have cleared away meanwhile.
+        if self._cgroups.whole():
             self.report = report | {"wall": wall, "cpu": cpu}
 
     def _alone(self) -> bool:

@@ -46,6 +46,11 @@ NAMES = ("sitecustomize.py", "usercustomize.py")
 # Runs while the interpreter starts. It leaves nothing behind: to `site`, which asks for it, it is
 # as if there had been no such module. Of the two names `site` asks for the second last of all; the
 # first lets it be the gate where it will be asked for and found in the same directory.
+#
+# What the start has loaded goes to the collector's permanent generation, as one does before a fork:
+# at its end an interpreter looks at all of it four times over, in vain and on the caller's time.
+# The program's own names stay outside. If it put something into the start's modules or classes, all
+# comes back before they are taken down, so that what it put there is finalized as ever.
 GATE = """
 import posix, sys
 from _frozen_importlib_external import PathFinder
@@ -53,6 +58,38 @@ if __name__ == "sitecustomize" and sys.modules["site"].ENABLE_USER_SITE:
     last = PathFinder.find_spec("usercustomize")
     if last and last.origin == __file__.removesuffix(__name__ + ".py") + "usercustomize.py":
         raise ImportError("there is no such module", name=__name__)
+def settle(main):
+    import gc
+    from _weakref import ref
+    kept = sys.modules.copy()
+    del sys.modules["gc"]
+    for name in ("sys", "builtins", "gc", "__main__", __name__):
+        kept.pop(name, None)
+    places = [vars(each) for each in kept.values()]
+    places += [vars(each) for each in gc.get_objects() if isinstance(each, type)]
+    # What `site` still defines after this, below its own call.
+    more = (vars(kept["site"]), "_script")
+    before = [(place, [*place.values()]) for place in places]
+    def ended(_, before=before, more=more, thaw=gc.unfreeze):
+        for place, values in before:
+            found = [*place.values()]
+            if place is more[0] and len(found) == len(values) + 1 and more[1] in place:
+                found.pop()
+            if found != values:
+                thaw()
+                break
+    names = vars(main)
+    copy = dict(names)
+    names.clear()
+    gc.collect()
+    held = [ref(main, ended)]
+    held.append(held)
+    gc.freeze()
+    names.update(copy)
+    if not any(each is names for each in gc.get_objects()):
+        gc.unfreeze()
+settle(sys.modules["__main__"])
+del settle
 posix.write(FD, b"r")
 if posix.read(FD, 1) != b"g":
     posix._exit(1)

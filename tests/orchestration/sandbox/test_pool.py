@@ -230,6 +230,22 @@ def test_the_owner_killed_in_the_middle_of_a_warm_call_leaves_nothing(home: Path
 
 
 @pytest.mark.fault
+def test_a_launcher_killed_in_the_middle_of_a_warm_call_reads_as_a_killed_job(
+    pool: Warmth, home: Path
+) -> None:
+    pool.ready(program("pass"))
+    [launcher, *_] = waiting(home)
+    with ThreadPoolExecutor(1) as thread:
+        call = thread.submit(run, program("import time; time.sleep(60)"), config=pool.config)
+        assert until(lambda: locks.taken(slots.slots_of(pool.config)))
+        time.sleep(0.3)
+        end([launcher], signal.SIGKILL)
+        outcome = call.result(timeout=20)
+    assert (outcome.ending, outcome.signal) == (Ending.killed, signal.SIGKILL)
+    assert until(lambda: not locks.taken(slots.slots_of(pool.config)))
+
+
+@pytest.mark.fault
 def test_a_forked_child_neither_uses_nor_keeps_the_parents(home: Path) -> None:
     process = owner(home)
     told, _ = process.communicate(
@@ -278,8 +294,9 @@ def test_no_descriptor_and_no_process_is_left_of_many_calls(pool: Warmth) -> Non
     for _ in range(8):
         pool.warm(program("print(1)", stdin=b"x" * 100_000))
     assert until(lambda: pool.idle() >= 1 and not POOL._leaving)
-    # Five for each that waits: three streams, two channels; and its three locks.
-    assert len(os.listdir("/proc/self/fd")) <= before + 8
+    # Eight for each that waits: three streams, two channels, the gate and two to see its end; and
+    # its two locks.
+    assert len(os.listdir("/proc/self/fd")) <= before + 10
 
 
 def test_state_is_told_for_one_home(pool: Warmth, tmp_path: Path) -> None:
