@@ -10,6 +10,7 @@ from django.test.utils import override_settings
 from kernel import append_only
 from rest_framework.test import APIClient
 
+from orchestration.runtimes import starter
 from registry.models import Agent, Team, User
 from tests import factories
 
@@ -42,6 +43,13 @@ def flush_of_protected_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", lifted)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_program_outlives_its_test() -> Iterator[None]:
+    """The threads that supervise agents' programs have ended before the database is emptied."""
+    yield
+    assert not starter.close(), "a starter agent's program can't be stopped"
 
 
 @pytest.fixture

@@ -62,10 +62,29 @@ def launch(task_id: UUID) -> None:
         if claimed is None:
             slot.release()
     if claimed is not None:
+        stop = threading.Event()
         thread = threading.Thread(
-            target=_supervise, args=(claimed, slot), name=f"starter-{task_id}", daemon=True
+            target=_supervise, args=(claimed, slot, stop), name=f"starter-{task_id}", daemon=True
         )
+        _supervisors[thread] = stop
         thread.start()
+
+
+_supervisors: dict[threading.Thread, threading.Event] = {}
+
+
+def close(seconds: float = 15.0) -> int:
+    """Stop the children of this process, and wait until all that is done for them has been done.
+
+    Their tasks go to somebody else when their leases have run out. Returns how many still go on.
+    """
+    there = list(_supervisors.items())
+    for _, stop in there:
+        stop.set()
+    until = time.monotonic() + seconds
+    for thread, _ in there:
+        thread.join(max(0.0, until - time.monotonic()))
+    return sum(thread.is_alive() for thread, _ in there)
 
 
 @dataclass(frozen=True)
@@ -77,11 +96,11 @@ class Child:
     folder: Path
 
 
-def _supervise(claimed: Claimed, slot: slots.Slot) -> None:
+def _supervise(claimed: Claimed, slot: slots.Slot, stop: threading.Event) -> None:
     """From start to end of one child; whatever happens, slot, key and folder are given back."""
     task = claimed.task
     try:
-        _run(claimed)
+        _run(claimed, stop)
     except Exception as error:
         log.exception("starter.failed", task=str(task.id))
         _fail(claimed, f"the program couldn't be run: {type(error).__name__}: {error}")
@@ -93,9 +112,10 @@ def _supervise(claimed: Claimed, slot: slots.Slot) -> None:
             # The key expires, and recovery ends the keys of tasks that have ended.
             log.warning("starter.key_left", task=str(task.id), error=str(error))
         connection.close()
+        _supervisors.pop(threading.current_thread(), None)
 
 
-def _run(claimed: Claimed) -> None:
+def _run(claimed: Claimed, stop: threading.Event) -> None:
     task = claimed.task
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-task-"))
     output = Output(settings.VAR / "logs" / "tasks" / f"{task.id}.log")
@@ -103,7 +123,7 @@ def _run(claimed: Claimed) -> None:
         # Started by this very thread: the kernel ties a child's death signal to the thread that
         # made it, and this one lives as long as the child.
         child = Child(_start(claimed, folder), output, folder)
-        ended = _watch(child, claimed)
+        ended = _watch(child, claimed, stop)
     finally:
         output.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -150,9 +170,9 @@ def _environment(claimed: Claimed, key: str, folder: Path) -> Mapping[str, str]:
     }
 
 
-def _watch(child: Child, claimed: Claimed) -> int | None:
+def _watch(child: Child, claimed: Claimed, stop: threading.Event) -> int | None:
     """Read the child's output and renew its lease until it ends: its exit status, or None when it
-    was stopped because nobody wants its result any more."""
+    was stopped because nobody wants its result any more, or this process ends."""
     stream = child.process.stdout
     assert stream is not None  # noqa: S101 - a pipe was asked for
     renewed = time.monotonic()
@@ -167,6 +187,9 @@ def _watch(child: Child, claimed: Claimed) -> int | None:
             if child.process.poll() is not None:
                 child.output.take(stream.fileno())
                 return child.process.returncode
+            if stop.is_set():
+                _stop(child.process)
+                return None
             if time.monotonic() - renewed >= RENEW_SECONDS:
                 renewed = time.monotonic()
                 if not _renew(claimed):

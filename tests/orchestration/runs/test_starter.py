@@ -165,6 +165,20 @@ def test_when_the_machine_is_full_the_message_is_put_off(
         wait_for(lambda: AgentTask.objects.filter(id=task.id, status="succeeded").exists())
 
 
+def test_closing_stops_the_programs_and_waits_for_their_ends(agent: Agent, alice: User) -> None:
+    task = tasks.queue(agent, task="Work", input={"how": "sleep"}, by=alice.actor)
+    starter.launch(task.id)
+    wait_for(lambda: Credential.objects.filter(task_id=task.id).exists())
+    began = time.monotonic()
+    assert starter.close() == 0
+    assert time.monotonic() - began < 10
+    assert not children()
+    assert Credential.objects.get(task_id=task.id).revoked_at is not None
+    task.refresh_from_db()
+    assert task.status == TaskStatus.CLAIMED, "its lease runs out, then another has a try"
+    assert starter.close() == 0
+
+
 def test_launched_twice_it_runs_once(agent: Agent, alice: User) -> None:
     task = tasks.queue(agent, task="Work", input={"how": "work"}, by=alice.actor)
     for _ in range(3):
