@@ -59,23 +59,25 @@ if __name__ == "sitecustomize" and sys.modules["site"].ENABLE_USER_SITE:
     if last and last.origin == __file__.removesuffix(__name__ + ".py") + "usercustomize.py":
         raise ImportError("there is no such module", name=__name__)
 def settle(main):
-    import gc
-    from _weakref import ref
     kept = sys.modules.copy()
-    del sys.modules["gc"]
-    for name in ("sys", "builtins", "gc", "__main__", __name__):
-        kept.pop(name, None)
-    places = [vars(each) for each in kept.values()]
-    places += [vars(each) for each in gc.get_objects() if isinstance(each, type)]
+    import gc
+    from _operator import is_not
+    from _weakref import ref
+    for name in sys.modules.keys() - kept.keys():
+        del sys.modules[name]
+    for name in ("sys", "builtins", "__main__", __name__):
+        del kept[name]
+    places = [vars(each) for each in kept.values() if isinstance(each, type(sys))]
+    places += [vars(each) for each in gc.get_objects() if issubclass(type(each), type)]
     # What `site` still defines after this, below its own call.
     more = (vars(kept["site"]), "_script")
     before = [(place, [*place.values()]) for place in places]
-    def ended(_, before=before, more=more, thaw=gc.unfreeze):
+    def ended(_, before=before, more=more, changed=is_not, thaw=gc.unfreeze):
         for place, values in before:
             found = [*place.values()]
             if place is more[0] and len(found) == len(values) + 1 and more[1] in place:
                 found.pop()
-            if found != values:
+            if len(found) != len(values) or any(map(changed, found, values)):
                 thaw()
                 break
     names = vars(main)

@@ -44,6 +44,13 @@ print("wrapped")
 class A: pass
 a = A(); weakref.finalize(a, print, "finalized")
 """,
+    "what compares as nothing else does": """
+import os, sys
+class Odd:
+    def __eq__(self, other): raise ValueError("not to be compared")
+    def __del__(self): sys.__stderr__.write("gone\\n")
+os.sep, odd = Odd(), Odd()
+""",
     "a function in place of the start's": """
 import os, sys
 class Loud:
