@@ -1,7 +1,7 @@
 """What an agent's pins come to: the versions that it gets unasked, for all of them at once."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,16 +25,14 @@ class Bound:
 
 # Most agents have none, and this is asked of every list.
 _PINS = prepared.Select(
-    lambda: VersionPin.objects.filter(agent_id=slot(VersionPin, "agent")).values_list(
-        "id", "tool_id"
-    )
+    lambda: VersionPin.objects.filter(agent_id=slot(VersionPin, "agent")).values_list("id")
 )
 
 
-def of_agent(agent_id: UUID, tool_ids: Collection[UUID] | None = None) -> dict[UUID, Bound]:
-    """What `resolution.resolve` gives the agent unasked, for each tool of `tool_ids` (all, unless
-    told) that it has a pin for, by the tools' ids. One query where there is no pin, else five."""
-    ids = {id for id, tool in _PINS.rows(agent=agent_id) if tool_ids is None or tool in tool_ids}
+def of_agent(agent_id: UUID) -> dict[UUID, Bound]:
+    """What `resolution.resolve` gives the agent unasked, for each tool that it has a pin for, by
+    the tools' ids. One query where there is no pin, else five."""
+    ids = {id for (id,) in _PINS.rows(agent=agent_id)}
     if not ids:
         return {}
     related = ("tool__team", "tool__live_version", "tool__replacement")

@@ -1,6 +1,7 @@
 """`GET tools/?callable=true`: the tools that an agent may call now, and why one may not be."""
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,9 @@ SAID: Mapping[str, frozenset[str]] = {
 """What `callable` may say: which states it lets through."""
 
 
+# The list that was narrowed and the page of it that is told rest on one look at the agent.
+Narrowed = tuple[tuple[Actor, str, str], Asker]
+_narrowed: ContextVar[Narrowed | None] = ContextVar("narrowed", default=None)
 _OWN = prepared.Select(lambda: Agent.objects.select_related("team").filter(id=slot(Agent, "id")))
 
 
@@ -35,6 +39,7 @@ def narrow(
         issue = Issue(f"/{PARAMETER}", f"write one of {', '.join(SAID)}")
         raise Invalid("Which tools are asked for?", errors=(issue,))
     asker = asker_of(actor, agent, environment)
+    _narrowed.set(((actor, agent, environment), asker))
     if actor.id != asker.agent.id:
         rows = rows.filter(pk__in=Tool.objects.visible_to(asker.agent.actor).values("pk"))
     if discovery.NO not in SAID[value]:
@@ -53,7 +58,10 @@ def tell(
     rows: Sequence[Tool], value: str, actor: Actor, *, agent: str = "", environment: str = ""
 ) -> dict[UUID, dict[str, Any]]:
     """The answer for each row of a page."""
-    found = discovery.answers(asker_of(actor, agent, environment), rows)
+    asked, narrowed = (actor, agent, environment), _narrowed.get()
+    _narrowed.set(None)
+    asker = narrowed[1] if narrowed and narrowed[0] == asked else asker_of(*asked)
+    found = discovery.answers(asker, rows)
     return {pk: answer.as_json() for pk, answer in found.items()}
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from governance import policies
 from orchestration.calls import CallRequest, breakers, consideration
 from orchestration.calls.case import Case
 from orchestration.calls.outcomes import No
 from orchestration.discovery.asking import Asker
 from orchestration.discovery.judgements import NO, Answer, Kept, judged_once, kept_for, met
-from orchestration.discovery.rules import Rules
-from registry import bound, publishing
+from registry import publishing
 from registry.bound import Bound
 from registry.contracts import Contract
 from registry.discovery import documents
@@ -29,15 +27,12 @@ def answer(asker: Asker, tool: Tool) -> Answer:
         found = Bound(error.version, error.detail)
     except publishing.UnknownTool as error:
         return Answer(NO, error.reason, (error.detail,))
-    rules = Rules.of(policies.enforced())
-    return of_version(asker, found, rules, kept_for(asker, rules))
+    return of_version(asker, found, kept_for(asker))
 
 
 def answers(asker: Asker, tools: Sequence[Tool]) -> dict[UUID, Answer]:
     """The same for a page of tools that the agent sees, with their live versions read."""
-    rules = Rules.of(policies.enforced())
-    kept = kept_for(asker, rules)
-    pinned = bound.of_agent(asker.agent.id, {tool.pk for tool in tools})
+    kept = kept_for(asker)
     found = {}
     for tool in tools:
         live = tool.live_version
@@ -45,11 +40,11 @@ def answers(asker: Asker, tools: Sequence[Tool]) -> dict[UUID, Answer]:
             found[tool.pk] = Answer(NO, "unknown_tool", ("It isn't published.",))
             continue
         live.tool = tool
-        found[tool.pk] = of_version(asker, pinned.get(tool.pk) or Bound(live), rules, kept)
+        found[tool.pk] = of_version(asker, asker.pinned.get(tool.pk) or Bound(live), kept)
     return found
 
 
-def of_version(asker: Asker, found: Bound, rules: Rules, kept: Kept) -> Answer:
+def of_version(asker: Asker, found: Bound, kept: Kept) -> Answer:
     """Whether a call of this version would be admitted: in the order in which a call is considered
     (`consideration.consider`) and counted (`admission.reserve`)."""
     version = found.version
@@ -60,7 +55,7 @@ def of_version(asker: Asker, found: Bound, rules: Rules, kept: Kept) -> Answer:
     except No as no:
         return Answer(NO, no.reason, (no.detail,))
     name, kind = case.contract.name, documents.facts_of(case.contract.document)
-    judgement = judged_once(asker, name, version.version, kind, rules, kept)
+    judgement = judged_once(asker, name, version.version, kind, kept)
     return met(asker, judgement, name, kind)
 
 

@@ -10,10 +10,13 @@ from uuid import UUID
 from kernel import clock, money
 from kernel.actor import Actor
 
-from governance import grants, rates
+from governance import grants, policies, rates
 from governance.facts import Facts
 from governance.rates import Party
 from governance.rooms import Rooms
+from orchestration.discovery.rules import Rules
+from registry import bound
+from registry.bound import Bound
 from registry.models import Agent
 from registry.models.agents import Environment
 
@@ -21,7 +24,7 @@ from registry.models.agents import Environment
 @dataclass(frozen=True)
 class Asker:
     """An agent that asks, and the permissions that it holds. Its calls are made as `actor`, and
-    counted and paid for by the team of `team_id`."""
+    counted and paid for by the team of `team_id`. What else is asked about it is read once."""
 
     agent: Agent
     actor: Actor
@@ -52,6 +55,15 @@ class Asker:
     @cached_property
     def used(self) -> rates.Used:
         return rates.Used.by(self.party(""), self.at)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return Rules.of(policies.enforced())
+
+    @cached_property
+    def pinned(self) -> Mapping[UUID, Bound]:
+        """What it is bound to, by the tools' ids."""
+        return bound.of_agent(self.agent.id)
 
     def party(self, tool: str) -> Party:
         return Party(self.agent.id, self.agent.name, self.team_id, tool)

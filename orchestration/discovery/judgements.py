@@ -46,19 +46,17 @@ class Judgement:
     asks: bool = False
 
 
-def judged(
-    asker: Asker, name: str, version: str, kind: Mapping[str, Any], rules: Rules
-) -> Judgement:
+def judged(asker: Asker, name: str, version: str, kind: Mapping[str, Any]) -> Judgement:
     """What the contract and the policies say, whatever the arguments may be."""
     offered = kind["environments"]
     if offered and asker.environment not in offered:
         told = f"It is offered in {' and '.join(offered)} only."
         return Judgement(Answer(NO, "denied_by_policy", (told,)))
     facts = asker.facts(name, version, kind)
-    verdict = judging.judge(facts, rules.known)
+    verdict = judging.judge(facts, asker.rules.known)
     if verdict.effect == "deny":
         return Judgement(Answer(NO, verdict.reason or "denied_by_policy", (verdict.message,)))
-    depends = tuple(_depends(rules, facts))
+    depends = tuple(_depends(asker.rules, facts))
     why = tuple(each.told for each in depends if each.told)
     if verdict.effect == "require_approval":
         return Judgement(Answer(APPROVAL, why=(verdict.message, *why)[:TOLD]))
@@ -140,7 +138,8 @@ MOST_KEPT = 64
 _keeping = threading.Lock()
 
 
-def kept_for(asker: Asker, rules: Rules) -> Kept:
+def kept_for(asker: Asker) -> Kept:
+    rules = asker.rules
     key = (rules, asker.seen, int(asker.at.timestamp()) if rules.by_time else 0)
     with _keeping:
         kept = _kept.setdefault(key, Kept())
@@ -151,11 +150,12 @@ def kept_for(asker: Asker, rules: Rules) -> Kept:
 
 
 def judged_once(
-    asker: Asker, name: str, version: str, kind: Mapping[str, Any], rules: Rules, kept: Kept
+    asker: Asker, name: str, version: str, kind: Mapping[str, Any], kept: Kept
 ) -> Judgement:
     """The judgement of every tool that is like this one."""
+    rules = asker.rules
     key = (rules.likeness(kind), (name, version) if rules.is_named(name) else "")
     found = kept.by_likeness.get(key)
     if found is None:
-        found = kept.by_likeness[key] = judged(asker, name, version, kind, rules)
+        found = kept.by_likeness[key] = judged(asker, name, version, kind)
     return found

@@ -7,7 +7,6 @@ from django.db.models import F
 from kernel import prepared
 from kernel.prepared import slot
 
-from governance import policies
 from orchestration.discovery import shelf as shelves
 from orchestration.discovery.answering import of_version
 from orchestration.discovery.asking import Asker
@@ -22,10 +21,9 @@ from orchestration.discovery.judgements import (
     kept_for,
     met,
 )
-from orchestration.discovery.rules import Rules
 from orchestration.discovery.shelf import Entry, Groups, Shelf, kind_of
 from orchestration.models import CircuitBreaker
-from registry import bound, notices
+from registry import notices
 from registry.discovery.marks import Marks
 from registry.models import ToolVersion
 
@@ -45,11 +43,10 @@ def marks(asker: Asker, states: Iterable[str]) -> Marks:
     """
     if not asker.may_call:
         return Marks(0, b"")
-    rules = Rules.of(policies.enforced())
-    kept, shelf = kept_for(asker, rules), shelves.current()
-    judged = _judged(asker, rules, kept, shelf)
+    kept, shelf = kept_for(asker), shelves.current()
+    judged = _judged(asker, kept, shelf)
     found = bytearray(judged.marks)
-    for entry, state in _exceptions(asker, rules, kept, judged):
+    for entry, state in _exceptions(asker, kept, judged):
         found[entry.id - shelf.first] = BYTE[state]
     wanted = {BYTE[state] for state in states} - {BYTE[NO]}
     shown = bytes(byte in wanted for byte in range(256))
@@ -69,20 +66,20 @@ class Judged:
         return self.judgements[self.groups.place[entry.id]]
 
 
-def _judged(asker: Asker, rules: Rules, kept: Kept, shelf: Shelf) -> Judged:
+def _judged(asker: Asker, kept: Kept, shelf: Shelf) -> Judged:
     whole: Judged | None = kept.whole
     if whole is None or whole.shelf.state != shelf.state:
-        kept.whole = whole = _judge(asker, rules, kept, shelf)
+        kept.whole = whole = _judge(asker, kept, shelf)
     return whole
 
 
-def _judge(asker: Asker, rules: Rules, kept: Kept, shelf: Shelf) -> Judged:
-    groups = shelves.groups(rules, shelf)
+def _judge(asker: Asker, kept: Kept, shelf: Shelf) -> Judged:
+    groups = shelves.groups(asker.rules, shelf)
     found, marks = [], bytearray(shelf.span)
     for members in groups.members:
         first = members[0]
         kind = kind_of(first.checksum)
-        judgement = judged_once(asker, first.name, first.version, kind, rules, kept)
+        judgement = judged_once(asker, first.name, first.version, kind, kept)
         found.append(judgement)
         byte = BYTE[judgement.answer.state]
         for entry in members if byte else ():
@@ -100,16 +97,16 @@ Exceptions = Iterator[tuple[Entry, str]]
 """Entries whose state isn't what policies alone say; of several for one entry, the last holds."""
 
 
-def _exceptions(asker: Asker, rules: Rules, kept: Kept, judged: Judged) -> Exceptions:
+def _exceptions(asker: Asker, kept: Kept, judged: Judged) -> Exceptions:
     yield from _without_room(asker, judged)
     if asker.used.times:
         yield from _limited(asker, judged)
     yield from _ended(asker, judged.shelf)
     yield from _left_alone(asker, judged.shelf)
-    for tool_id, found in bound.of_agent(asker.agent.id).items():
+    for tool_id, found in asker.pinned.items():
         entry = judged.shelf.by_tool.get(tool_id)
         if entry is not None:
-            yield entry, of_version(asker, found, rules, kept).state
+            yield entry, of_version(asker, found, kept).state
 
 
 def _without_room(asker: Asker, judged: Judged) -> Exceptions:
