@@ -9,6 +9,8 @@ from registry.discovery import filters
 from registry.models import Tool
 
 FEWEST = 50
+# Where these didn't do: asking once more costs what some hundred hits cost.
+AGAIN = 250
 LARGEST = 1_000
 # Where so many were asked about and fewer than one in so many may be seen, all that may is read.
 PATIENCE = 1_000
@@ -44,9 +46,10 @@ class Allowed:
 
     def _size(self, lacking: int) -> int:
         """As many as are likely to suffice, by what those before came to, in all rankings."""
-        found = max(sum(self._seen.values()), 1)
-        rate = found / len(self._seen) if self._seen else 1.0
-        return min(max(round(lacking * 1.3 / rate), FEWEST), LARGEST)
+        if not self._seen:
+            return max(round(lacking * 1.3), FEWEST)
+        rate = max(sum(self._seen.values()), 1) / len(self._seen)
+        return min(max(round(lacking * 1.5 / rate), AGAIN), LARGEST)
 
     def _kept(self, ids: Sequence[int], *, rare: bool) -> list[int]:
         if rare or self._all is not None:
