@@ -75,14 +75,15 @@ def of(tool: Tool, actor: Actor, *, version: str = "", days: int = usage.WINDOW)
         rows = rows.filter(team_id__in=actor.teams)
     if version:
         rows = rows.filter(version=version)
-    versions = usage.by(rows, "version")
+    summed = usage.parts(rows)
+    versions = usage.by(summed, "version")
     return Impact(
         tool=tool,
         days=days,
         calls=sum(each.calls for each in versions),
-        agents=tuple(usage.by(rows, "agent_name", limit=SHOWN)),
-        teams=tuple(_teams(usage.by(rows, "team_id", limit=SHOWN))),
-        workflows=tuple(usage.by(rows, "workflow", limit=SHOWN)),
+        agents=tuple(usage.by(summed, "agent_name", limit=SHOWN)),
+        teams=tuple(_teams(usage.by(summed, "team_id", limit=SHOWN))),
+        workflows=tuple(usage.by(summed, "workflow", limit=SHOWN)),
         versions=tuple(versions),
         naming=tuple(_naming(tool, actor, whole=whole)),
         is_whole=whole,

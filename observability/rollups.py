@@ -10,7 +10,7 @@ from kernel import clock
 from governance.models import LedgerEntry
 from observability import buckets, usage
 from observability.buckets import HOUR
-from observability.models import DirtyHour, Fold
+from observability.models import DirtyHour, Fold, UsageHour
 from orchestration.models import AgentTask, ToolCall, WorkflowRun
 
 # One fold catches up on at most this many hours; the next one goes on.
@@ -55,21 +55,41 @@ def fold_hour(hour: datetime) -> None:
             id__in=list(DirtyHour.objects.filter(hour=hour).values_list("id", flat=True))
         ).delete()
         for model, compute, names in buckets.KINDS:
-            _replace(model, hour, compute(hour), names)
-        usage.fold_day(hour)
+            changed = _replace(model, hour, compute(hour), names)
+            if model is UsageHour and changed:
+                usage.fold_day(hour, changed)
 
 
-def _replace(model: type[Model], hour: datetime, rows: list[Any], names: tuple[str, ...]) -> None:
-    present = model._default_manager.filter(hour=hour)
-    kept = {tuple(getattr(row, name) for name in names) for row in rows}
-    gone = [key for key, *values in present.values_list("pk", *names) if tuple(values) not in kept]
-    if gone:
-        model._default_manager.filter(pk__in=gone).delete()
+def _replace(
+    model: type[Model], hour: datetime, rows: list[Any], names: tuple[str, ...]
+) -> set[usage.Key]:
+    """Make the hour's buckets equal to the rows: what differs is written, for most of an hour stays
+    as it was. The keys of what did."""
     unique = ("hour", *names)
     fields = [f.name for f in model._meta.concrete_fields if f.name not in (*unique, "id")]
+    present = {
+        tuple(values[: len(names)]): (pk, tuple(values[len(names) :]))
+        for pk, *values in model._default_manager.filter(hour=hour)
+        .order_by()
+        .values_list("pk", *names, *fields)
+    }
+    differing: dict[usage.Key, Any] = {}
+    for row in rows:
+        key = tuple(getattr(row, name) for name in names)
+        _, held = present.pop(key, (None, None))
+        if held != tuple(getattr(row, name) for name in fields):
+            differing[key] = row
+    if present:
+        gone = [pk for pk, _ in present.values()]
+        model._default_manager.filter(pk__in=gone).delete()
     model._default_manager.bulk_create(
-        rows, update_conflicts=True, unique_fields=unique, update_fields=fields, batch_size=500
+        list(differing.values()),
+        update_conflicts=True,
+        unique_fields=unique,
+        update_fields=fields,
+        batch_size=500,
     )
+    return differing.keys() | present.keys()
 
 
 def hour_of(at: datetime) -> datetime:

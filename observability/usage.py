@@ -1,7 +1,7 @@
 """Who uses a tool: folded from the calls by the hour, added up by the day, read for a page."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,9 @@ from orchestration.models.calls import CallStatus
 HOUR = timedelta(hours=1)
 WINDOW = 30
 KEY = ("tool_version_id", "team_id", "agent_id", "workflow")
+Key = tuple[Any, ...]
+FEW = 500
+"""So many tool versions are asked for by name; of more, the whole day is read."""
 _NAMES = ("tool_name", "version", "agent_name")
 _EXECUTED = (
     CallStatus.SUCCEEDED,
@@ -75,16 +78,22 @@ def hours(hour: datetime) -> list[UsageHour]:
     ]
 
 
-def fold_day(hour: datetime) -> None:
-    """Add up the hours of the day that `hour` is in. Called in the transaction that folds it."""
+def fold_day(hour: datetime, keys: Set[Key]) -> None:
+    """Add up the hours of the day that `hour` is in, for the keys that changed in it. Called in the
+    transaction that folds it."""
     start = hour.replace(hour=0)
     within = UsageHour.objects.filter(hour__gte=start, hour__lt=start + timedelta(days=1))
+    there = UsageDay.objects.filter(day=start.date())
+    versions = {key[0] for key in keys}
+    if len(versions) <= FEW:
+        within = within.filter(tool_version_id__in=versions)
+        there = there.filter(tool_version_id__in=versions)
     rows = (
         within.order_by()
         .values(*KEY, *_NAMES)
         .annotate(every=Sum("calls"), no=Sum("refused"), last=Max("last_at"))
     )
-    UsageDay.objects.filter(day=start.date()).delete()
+    summed = {key: row for key, row in _merged(rows).items() if key in keys}
     UsageDay.objects.bulk_create(
         [
             UsageDay(
@@ -94,15 +103,23 @@ def fold_day(hour: datetime) -> None:
                 last_at=row.pop("last"),
                 **row,
             )
-            for row in _merged(rows)
+            for row in summed.values()
         ],
+        update_conflicts=True,
+        unique_fields=("day", *KEY),
+        update_fields=(*_NAMES, "calls", "refused", "last_at"),
         batch_size=500,
     )
+    ended = keys - summed.keys()
+    if ended:
+        rest = there.order_by().values_list("pk", *KEY)
+        gone = [pk for pk, *key in rest if tuple(key) in ended]
+        UsageDay.objects.filter(pk__in=gone).delete()
 
 
-def _merged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _merged(rows: Iterable[dict[str, Any]]) -> dict[Key, dict[str, Any]]:
     """One row a key: an agent that was renamed during the day has its last name."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    found: dict[Key, dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[name] for name in KEY)
         known = found.get(key)
@@ -110,7 +127,7 @@ def _merged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             newer, older = (row, known) if row["last"] >= known["last"] else (known, row)
             row = newer | {name: newer[name] + older[name] for name in ("every", "no")}
         found[key] = row
-    return list(found.values())
+    return found
 
 
 def of_tool(name: str, days: int = WINDOW) -> QuerySet[UsageDay]:
@@ -122,21 +139,29 @@ def since(days: int = WINDOW) -> date:
     return (clock.now() - timedelta(days=days)).date()
 
 
-def by(rows: QuerySet[UsageDay], field: str, *, limit: int | None = None) -> list[Used]:
-    """The sums by `agent_name`, `version`, `workflow` or `team_id`; most calls first."""
-    sums = (
+def parts(rows: QuerySet[UsageDay]) -> list[dict[str, Any]]:
+    """The sums by agent, team, version and workflow, in one reading of the rows."""
+    summed: Iterable[Any] = (
         rows.order_by()
-        .values(field)
+        .values("agent_name", "team_id", "version", "workflow")
         .annotate(every=Sum("calls"), no=Sum("refused"), last=Max("last_at"))
-        .order_by("-every", "-no", field)
     )
-    if field == "workflow":
-        sums = sums.exclude(workflow="")
-    return [
-        Used(str(row[field]), row["every"], row["no"], row["last"], _team(row, field))
-        for row in (sums[:limit] if limit else sums)
-    ]
+    return list(summed)
 
 
-def _team(row: dict[str, Any], field: str) -> UUID | None:
-    return row[field] if field == "team_id" else None
+def by(summed: Iterable[dict[str, Any]], field: str, *, limit: int | None = None) -> list[Used]:
+    """The parts added up by `agent_name`, `version`, `workflow` or `team_id`; most calls first."""
+    found: dict[Any, Used] = {}
+    for row in summed:
+        value = row[field]
+        if field == "workflow" and not value:
+            continue
+        team = value if field == "team_id" else None
+        known = found.get(value) or Used(str(value), 0, 0, row["last"], team)
+        found[value] = replace(
+            known,
+            calls=known.calls + row["every"],
+            refused=known.refused + row["no"],
+            last_at=max(known.last_at, row["last"]),
+        )
+    return sorted(found.values(), key=lambda each: (-each.calls, -each.refused, each.name))[:limit]

@@ -16,7 +16,7 @@ from tests import factories
 from tests.observability import rows
 from tests.orchestration.runs import stories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 NOON = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 SOURCE = """
@@ -141,3 +141,30 @@ def test_the_page_reads_days_and_never_the_calls(api, alice, used):
         impact(api, alice)
     assert not [q["sql"] for q in seen if "orchestration_toolcall" in q["sql"]]
     assert len(seen) < 60
+
+
+def test_what_didnt_change_isnt_written_again(used, tool, agent):
+    with CaptureQueriesContext(connection) as again:
+        fold()
+    writes = [q["sql"] for q in again if "observability_usage" in q["sql"].split("WHERE")[0]]
+    assert not [sql for sql in writes if sql.startswith(("INSERT", "DELETE", "UPDATE"))]
+    days = dict(UsageDay.objects.values_list("pk", "calls"))
+    rows.call(agent, tool, NOON).save()
+    rollups.mark(NOON)
+    fold()
+    after = dict(UsageDay.objects.values_list("pk", "calls"))
+    assert after.keys() == days.keys()
+    assert sum(after[pk] != days[pk] for pk in days) == 1
+
+
+def test_use_that_is_taken_away_is_gone_from_its_day(used, other_agent):
+    only = used[3]
+    assert UsageDay.objects.filter(agent_id=other_agent.id, day=only.finished_at.date()).exists()
+    ToolCall.objects.filter(pk=only.pk).update(finished_at=None)
+    rollups.mark(only.finished_at)
+    before = UsageDay.objects.count()
+    fold()
+    assert not UsageDay.objects.filter(
+        agent_id=other_agent.id, day=only.finished_at.date()
+    ).exists()
+    assert UsageDay.objects.count() == before - 1
