@@ -4,19 +4,21 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from kernel import canonical, outbox
 from kernel.models import Outbox
 
 from registry.discovery import documents, freshness, fulltext
 from registry.discovery.documents import Document
-from registry.models import Tool
+from registry.models import Tool, ToolVersion
 from registry.models.search import BAR, ToolEntry
 
 TOPIC = "tool.embed"
 # One message stands for all entries that wait: it says that there is work, not which.
 WAITING = UUID("018f0000-0000-7000-8000-d15c0be40001")
 BATCH = 500
+# So many new entries at once, and what the database knows of the tables is void.
+MANY = 200
 
 _WRITTEN = (
     "text", "checksum", "text_checksum", "tags", "permissions", "environments", "data_class",
@@ -33,6 +35,15 @@ def refresh(tool: Tool) -> None:
 
 def refresh_all(tools: Sequence[Tool]) -> int:
     """Bring these tools' entries up to date. Returns how many were written."""
+    written = bring_up(tools)
+    waiting = (each[1] for each in connection.run_on_commit)
+    if written >= MANY and count_anew not in waiting:
+        transaction.on_commit(count_anew, robust=True)
+    return written
+
+
+def bring_up(tools: Sequence[Tool]) -> int:
+    """The same for one batch of many: who has written the last calls `count_anew`."""
     with transaction.atomic():
         gone = [tool.id for tool in tools if not _is_found(tool)]
         drop(gone)
@@ -42,6 +53,15 @@ def refresh_all(tools: Sequence[Tool]) -> int:
         if written:
             _ask_for_vectors()
     return written
+
+
+def count_anew() -> None:
+    """Let PostgreSQL count what so many changes left: without, it takes the tools for few, and
+    reads them all for a page. By itself it does so within minutes."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for model in (Tool, ToolVersion, ToolEntry):
+                cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 
 def _is_found(tool: Tool) -> bool:

@@ -39,10 +39,13 @@ def _completed() -> Rebuilt:
     for tool in rows.iterator(chunk_size=entries.BATCH):
         batch.append(tool)
         if len(batch) == entries.BATCH:
-            written += entries.refresh_all(batch)
+            written += entries.bring_up(batch)
             batch = []
-    written += entries.refresh_all(batch)
-    return Rebuilt(written, embed_waiting(), ToolEntry.objects.count())
+    written += entries.bring_up(batch)
+    embedded = embed_waiting()
+    if written + embedded >= entries.MANY:
+        transaction.on_commit(entries.count_anew, robust=True)
+    return Rebuilt(written, embedded, ToolEntry.objects.count())
 
 
 def embed_waiting() -> int:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from registry import discovery
 from registry.discovery import entries
@@ -96,3 +97,22 @@ def test_an_entry_keeps_its_id_and_uses_up_no_other(alice):
         discovery.refresh(tool)
     assert ToolEntry.objects.get(tool=tool).id == before
     assert factories.make_tool("two").entry.id == before + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_many_changes_the_database_counts_anew(team):
+    """Without, PostgreSQL takes the tools for few, and reads them all for a page."""
+    first = factories.make_tool("tool_0")
+    tools = [
+        Tool(
+            name=f"tool_{number}", team=team, description="x", executor="python", version="1.0",
+            live_version=first.live_version,
+        )
+        for number in range(1, entries.MANY + 1)
+    ]  # fmt: skip
+    Tool.objects.bulk_create(tools)
+    assert discovery.refresh_all(tools) == entries.MANY
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stats WHERE tablename = 'registry_toolentry'")
+            assert cursor.fetchone()[0] > 0
