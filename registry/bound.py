@@ -11,7 +11,7 @@ from kernel.prepared import slot
 
 from registry import resolution, selection
 from registry.models import ToolAlias, ToolVersion, VersionPin
-from registry.selection import Selector, SelectorError
+from registry.selection import SelectorError
 
 
 @dataclass(frozen=True)
@@ -70,25 +70,12 @@ def _bound(
         meant = selection.parse(pin.selector)
     except SelectorError as error:
         return Bound(_of(tool, tool.live_version), str(error))
-    fitting = _within(pin, meant, versions, aliases)
+    named = aliases.get((pin.tool_id, meant.text))
+    fitting = resolution.fitting(tool, meant, versions, () if named is None else (named,))
     if not fitting:
-        return Bound(_of(tool, tool.live_version), resolution._unmet(tool, meant))
-    best = resolution._best(tool, fitting)
+        return Bound(_of(tool, tool.live_version), resolution.unmet(tool, meant))
+    best = resolution.best(tool, fitting)
     return Bound(_of(tool, tool.live_version if best.pk == tool.live_version_id else best))
-
-
-def _within(
-    pin: VersionPin,
-    meant: Selector,
-    versions: list[ToolVersion],
-    aliases: dict[tuple[UUID, str], UUID],
-) -> list[ToolVersion]:
-    if meant.kind == "alias":
-        named = aliases.get((pin.tool_id, meant.text))
-        return [each for each in versions if each.pk == named]
-    if meant.kind == "live":
-        return [each for each in versions if each.pk == pin.tool.live_version_id]
-    return [each for each in versions if meant.admits(each.sort_key)]
 
 
 def _of(tool: Any, version: ToolVersion) -> ToolVersion:

@@ -1,5 +1,6 @@
 """Finding the published version that a caller means. It is on the path of every call."""
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -112,15 +113,15 @@ def _several(tool: Any, meant: Any, pin: Selector | None) -> ToolVersion:
     versions = list(tool.versions.order_by("-sort_key").defer("contract"))
     allowed = _within(tool, pin, versions) if pin else versions
     wanted = _within(tool, meant, versions)
-    fitting = [each for each in wanted if each in allowed]
-    if not fitting and not wanted:
+    within = [each for each in wanted if each in allowed]
+    if not within and not wanted:
         if pin is not None and meant is pin:
-            raise OutsidePin(_unmet(tool, pin), _of(tool, live, pin.text))
+            raise OutsidePin(unmet(tool, pin), _of(tool, live, pin.text))
         raise UnknownTool(_unknown(tool, meant, versions))
-    best = _best(tool, fitting or wanted)
-    found = live if best.pk == live.pk else tool.versions.get(pk=best.pk)
+    chosen = best(tool, within or wanted)
+    found = live if chosen.pk == live.pk else tool.versions.get(pk=chosen.pk)
     version = _of(tool, found, meant.text)
-    if not fitting and pin is not None:
+    if not within and pin is not None:
         raise OutsidePin(
             f"This agent is bound to {pin.text} of {tool.name}, and {meant.text} isn't within "
             "that. Ask for no version, or ask its team to move the pin.",
@@ -130,16 +131,25 @@ def _several(tool: Any, meant: Any, pin: Selector | None) -> ToolVersion:
 
 
 def _within(tool: Tool, meant: Selector, versions: list[ToolVersion]) -> list[ToolVersion]:
-    """The versions that the selector may mean, the highest first."""
+    if meant.kind != "alias":
+        return fitting(tool, meant, versions, ())
+    named = tool.aliases.filter(name=meant.text).values_list("version_id", flat=True)
+    return fitting(tool, meant, versions, tuple(named))
+
+
+def fitting(
+    tool: Tool, meant: Selector, versions: list[ToolVersion], named: Collection[UUID]
+) -> list[ToolVersion]:
+    """The versions that the selector may mean, in their order; `named`: the keys of those that have
+    the alias that it may be."""
     if meant.kind == "live":
         return [each for each in versions if each.pk == tool.live_version_id]
     if meant.kind == "alias":
-        named = tool.aliases.filter(name=meant.text).values_list("version_id", flat=True)
-        return [each for each in versions if each.pk in set(named)]
+        return [each for each in versions if each.pk in named]
     return [each for each in versions if meant.admits(each.sort_key)]
 
 
-def _best(tool: Tool, versions: list[ToolVersion]) -> ToolVersion:
+def best(tool: Tool, versions: list[ToolVersion]) -> ToolVersion:
     """The highest that still runs; the highest of all where none does."""
     at = clock.now()
     return next((each for each in versions if not _ended(tool, each, at)), versions[0])
@@ -149,7 +159,8 @@ def _ended(tool: Tool, version: ToolVersion, at: datetime) -> bool:
     return bool(tool.retired) and notices.has_ended(_of(tool, version, ""), at)
 
 
-def _unmet(tool: Tool, pin: Selector) -> str:
+def unmet(tool: Tool, pin: Selector) -> str:
+    """Why a pin lets its agent have nothing."""
     return (
         f"This agent is bound to {pin.text} of {tool.name}, and no published version is that. "
         "Ask its team to move the pin."

@@ -35,7 +35,7 @@ def consider(case: Case, *, approval: Mapping[str, Any] | None = None) -> Decisi
     arguments: Mapping[str, Any] = case.request.arguments
     verdict: Verdict | None = None
     try:
-        _guard(case)
+        guard(case)
         breakers.check(case)
         arguments = fitting(arguments, case.contract.parameters)
         project, arguments = _located(case, arguments)
@@ -56,7 +56,8 @@ def _masks(case: Case) -> Mapping[str, Any]:
     return judging.masks(facts(case, {}, None), policies.enforced())
 
 
-def _guard(case: Case) -> None:
+def guard(case: Case) -> None:
+    """Whether the case may be asked at all, whatever its arguments are. Raises No."""
     request, agent = case.request, case.request.agent
     if not agent.is_active:
         raise No("suspended", f"Agent {agent.name} is suspended. Ask its team, {agent.team.name}.")

@@ -50,7 +50,7 @@ def of_version(asker: Asker, found: Bound, kept: Kept) -> Answer:
     version = found.version
     case = _case(asker, found)
     try:
-        consideration._guard(case)
+        consideration.guard(case)
         breakers.check(case)
     except No as no:
         return Answer(NO, no.reason, (no.detail,))

@@ -86,6 +86,10 @@ def _choices(entry: Mapping[str, Any]) -> list[Any]:
     return [each for each in found if isinstance(each, str)][:30] if isinstance(found, list) else []
 
 
+# Entries without it were written before it was told.
+NEWEST_FACT = "retired"
+
+
 def facts_of(contract: Mapping[str, Any]) -> dict[str, Any]:
     """What calls of this contract are judged by, except for its name and version: everything that a
     policy can ask of a tool, and what the contract itself says of who may call it how often."""

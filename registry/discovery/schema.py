@@ -1,14 +1,16 @@
 """The databases' own parts of the index, which Django's models have no words for.
 
 `post_migrate` makes what is missing, as it does for the triggers of append-only tables: whatever
-remade the table, the index is there again, and tools that were published before have their entries.
+remade the table, the index is there again, and tools that were published before have their entries,
+with all that entries say today.
 """
 
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Q
 
-from registry.discovery import entries
+from registry.discovery import documents, entries
 from registry.models import Tool
 
 _SQLITE = (
@@ -38,10 +40,10 @@ def install(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-    entries.refresh_all(
-        list(
-            Tool.objects.using(using)
-            .filter(live_version__isnull=False, removed_at__isnull=True, entry__isnull=True)
-            .select_related("live_version")
-        )
+    published = Tool.objects.using(using).filter(
+        live_version__isnull=False, removed_at__isnull=True
     )
+    behind = published.filter(
+        Q(entry__isnull=True) | ~Q(entry__facts__has_key=documents.NEWEST_FACT)
+    )
+    entries.refresh_all(list(behind.select_related("live_version")))

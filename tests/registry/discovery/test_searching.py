@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from registry import discovery, publishing
-from registry.models import Tool
+from registry.discovery import schema
+from registry.models import Tool, ToolEntry
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -153,3 +154,13 @@ def test_filters_narrow(alice, team, asked, found):
     rows = discovery.narrowed(discovery.listed(alice.actor), asked)
     assert sorted(rows.values_list("name", flat=True)) == found
     assert sorted(named(alice.actor, "pay", **asked)) == found
+
+
+def test_migrating_brings_entries_of_a_release_before_up_to_date(tools, alice):
+    """Those that say less than today's, and those of tools that have none."""
+    entry = ToolEntry.objects.get(tool__name="read_file")
+    ToolEntry.objects.filter(pk=entry.pk).update(facts={"tags": []}, checksum="of before")
+    ToolEntry.objects.filter(tool__name="send_invoice").delete()
+    schema.install()
+    assert ToolEntry.objects.get(tool__name="read_file").facts == entry.facts
+    assert named(alice.actor, "customer")[0] == "send_invoice"
