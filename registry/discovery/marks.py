@@ -34,7 +34,7 @@ class Marked(Lookup):
             mark = f"substr(%s, {column} - %s + 1, 1) > x'00'"
         # A CASE, so that no byte outside is asked for, and no index is thought to be of use.
         sql = f"CASE WHEN {column} BETWEEN %s AND %s THEN {mark} ELSE false END"
-        values = [*parameters, first, last, *parameters, self.rhs.marks, *parameters, first]
+        values = [*parameters, first, last, self.rhs.marks, *parameters, first]
         return sql, values
 
 
