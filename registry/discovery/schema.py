@@ -40,6 +40,11 @@ def install(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+    catch_up(using)
+
+
+def catch_up(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Write the entries of tools that have none, and those that say less than today's."""
     published = Tool.objects.using(using).filter(
         live_version__isnull=False, removed_at__isnull=True
     )

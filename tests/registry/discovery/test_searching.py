@@ -161,6 +161,6 @@ def test_migrating_brings_entries_of_a_release_before_up_to_date(tools, alice):
     entry = ToolEntry.objects.get(tool__name="read_file")
     ToolEntry.objects.filter(pk=entry.pk).update(facts={"tags": []}, checksum="of before")
     ToolEntry.objects.filter(tool__name="send_invoice").delete()
-    schema.install()
+    schema.catch_up()
     assert ToolEntry.objects.get(tool__name="read_file").facts == entry.facts
     assert named(alice.actor, "customer")[0] == "send_invoice"
