@@ -1,11 +1,13 @@
 """What is known about one call when it is judged: the variables of policy conditions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from kernel import expressions
+
+from registry.models import Agent
 
 VARIABLES = ("agent", "tool", "arguments", "environment", "run", "now", "approval")
 
@@ -30,6 +32,27 @@ FIELDS: Mapping[str, frozenset[str]] = {
 """The members of each variable. `arguments` are whatever the tool's schema lets in."""
 
 _LISTS = frozenset({"tags", "permissions", "permissions_required", "approved_by"})
+
+
+def of_agent(agent: Agent, permissions: Sequence[str]) -> dict[str, Any]:
+    """The agent as policies see it; `permissions` are those that it holds."""
+    return {
+        "id": str(agent.id),
+        "name": agent.name,
+        "team": agent.team.name,
+        "environment": agent.environment,
+        "tags": agent.tags,
+        "permissions": permissions,
+    }
+
+
+_SAID = ("permissions_required", "tags", "owner", "executor", "data_class", "idempotent")
+
+
+def of_tool(name: str, version: str, contract: Mapping[str, Any], cost: str) -> dict[str, Any]:
+    """The tool as policies see it; `cost` is that of one call, in units of the currency."""
+    said = {key: contract[key] for key in _SAID}
+    return {"name": name, "version": version, "cost": float(cost)} | said
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from kernel.visibility import VIEW
 
 from context.models import Project
 from governance import grants, judging, policies
-from governance.facts import Facts
+from governance.facts import Facts, of_agent, of_tool
 from governance.verdicts import Verdict
 from orchestration.calls import bounds, breakers, limits, masking
 from orchestration.calls.case import Case, Decision
@@ -152,27 +152,11 @@ def _obey(verdict: Verdict) -> None:
 
 def facts(case: Case, arguments: Mapping[str, Any], approval: Mapping[str, Any] | None) -> Facts:
     """The case as policies see it."""
-    agent, document = case.request.agent, case.contract.document
+    agent, contract = case.request.agent, case.contract
+    cost = contract.document["cost_per_call"]
     return Facts(
-        agent={
-            "id": str(agent.id),
-            "name": agent.name,
-            "team": agent.team.name,
-            "environment": agent.environment,
-            "tags": agent.tags,
-            "permissions": sorted(grants.live(agent.id, case.at)),
-        },
-        tool={
-            "name": case.contract.name,
-            "version": case.contract.version,
-            "permissions_required": document["permissions_required"],
-            "tags": document["tags"],
-            "owner": document["owner"],
-            "executor": case.contract.executor,
-            "cost": float(document["cost_per_call"]),
-            "data_class": document["data_class"],
-            "idempotent": case.contract.idempotent,
-        },
+        agent=of_agent(agent, sorted(grants.live(agent.id, case.at))),
+        tool=of_tool(contract.name, contract.version, contract.document, cost),
         arguments=arguments,
         environment=case.environment,
         run=_run(case),

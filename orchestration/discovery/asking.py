@@ -11,7 +11,7 @@ from kernel import clock, money
 from kernel.actor import Actor
 
 from governance import grants, policies, rates
-from governance.facts import Facts
+from governance.facts import Facts, of_agent, of_tool
 from governance.rates import Party
 from governance.rooms import Rooms
 from orchestration.discovery.rules import Rules
@@ -78,27 +78,9 @@ class Asker:
 
     def facts(self, name: str, version: str, kind: Mapping[str, Any]) -> Facts:
         """A call of the tool, as policies see it, without arguments."""
-        agent = self.agent
         return Facts(
-            agent={
-                "id": str(agent.id),
-                "name": agent.name,
-                "team": agent.team.name,
-                "environment": agent.environment,
-                "tags": agent.tags,
-                "permissions": self.permissions,
-            },
-            tool={
-                "name": name,
-                "version": version,
-                "permissions_required": kind["permissions_required"],
-                "tags": kind["tags"],
-                "owner": kind["owner"],
-                "executor": kind["executor"],
-                "cost": float(money.text(kind["cost_micros"])),
-                "data_class": kind["data_class"],
-                "idempotent": kind["idempotent"],
-            },
+            agent=of_agent(self.agent, self.permissions),
+            tool=of_tool(name, version, kind, money.text(kind["cost_micros"])),
             arguments={},
             environment=self.environment,
             at=self.at,
