@@ -11,12 +11,12 @@ from simple_history.utils import get_m2m_field_name
 from kernel.history import History
 
 BATCH = 200
-Related = Mapping[str, Iterable[Model]]
+Related = Mapping[str, Sequence[Iterable[Model]]]
 
 
 def create_all(rows: Sequence[Any], related: Related) -> None:
-    """Insert new rows of one model. `related` names what each of them has in its many-to-many
-    fields, by field. Raises IntegrityError."""
+    """Insert new rows of one model. `related` tells by field what each of them, in their order, has
+    in its many-to-many fields. Raises IntegrityError."""
     if not rows:
         return
     with transaction.atomic():
@@ -25,8 +25,8 @@ def create_all(rows: Sequence[Any], related: Related) -> None:
             through, own, other = _through(rows[0], name)
             made = [
                 through(**{f"{own}_id": row.pk, f"{other}_id": each.pk})
-                for row in rows
-                for each in others
+                for row, own_others in zip(rows, others, strict=True)
+                for each in own_others
             ]
             through.objects.bulk_create(made, batch_size=BATCH)
         _keep(rows, "+", [()] * len(rows))

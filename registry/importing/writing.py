@@ -22,7 +22,7 @@ _UNASKED = ("team", "replacement", "live_version")
 class _Batch:
     """What is written together, and what has to be written alone."""
 
-    created: list[Tool] = field(default_factory=list)
+    created: list[tuple[Tool, Planned]] = field(default_factory=list)
     changed: list[Tool] = field(default_factory=list)
     fields: list[list[str]] = field(default_factory=list)
     versions: list[ToolVersion] = field(default_factory=list)
@@ -41,22 +41,24 @@ def write(planned: Sequence[Planned], by: Actor) -> None:
     for each in planned:
         if each.act != "unchanged":
             _add(batch, each, by)
-    histories.create_all(batch.created, {"permissions_required": _required(planned)})
+    rows = [tool for tool, _ in batch.created]
+    histories.create_all(rows, {"permissions_required": _required(batch.created)})
     histories.change_all(batch.changed, batch.fields)
     publishing.publish_all(batch.versions)
     for each in batch.alone:
         _write_alone(each, by)
 
 
-def _required(planned: Sequence[Planned]) -> list[Permission]:
-    """What every new tool of an import requires: the importer says it for all of them."""
-    names = {
-        name
-        for each in planned
-        if each.act == "create"
-        for name in each.entry["permissions_required"]
-    }
-    return list(Permission.objects.filter(name__in=names)) if names else []
+def _required(tools: Sequence[tuple[Tool, Planned]]) -> list[list[Permission]]:
+    """What each new tool requires, in their order. Raises Invalid."""
+    names = set().union(*(each.entry["permissions_required"] for _, each in tools))
+    known = {each.name: each for each in Permission.objects.filter(name__in=names)} if names else {}
+    for _, each in tools:
+        for name in each.entry["permissions_required"]:
+            if name not in known:
+                told = f"there is no permission {name!r}"
+                raise _whole(each, (Issue("/permissions_required", told),))
+    return [[known[name] for name in each.entry["permissions_required"]] for _, each in tools]
 
 
 def _add(batch: _Batch, planned: Planned, by: Actor) -> None:
@@ -80,7 +82,7 @@ def _add(batch: _Batch, planned: Planned, by: Actor) -> None:
     if version is not None:
         batch.versions.append(version)
     if planned.tool is None:
-        batch.created.append(tool)
+        batch.created.append((tool, planned))
     else:
         batch.changed.append(tool)
         batch.fields.append([*changed, *(["live_version"] if version else [])])
