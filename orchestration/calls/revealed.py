@@ -1,16 +1,13 @@
 """The secrets that one call's executor is given, and what comes back without them."""
 
 from dataclasses import replace
-from datetime import timedelta
 
-from governance import audit
+from orchestration import disclosure
 from orchestration.calls.case import Admitted
 from orchestration.executors.invocation import Result
 from orchestration.executors.secrets import NONE, Secrets, SecretUnavailable
 from registry import secrets
 
-# A tool is called a thousand times an hour; who uses a secret is told once.
-SELDOM = timedelta(hours=1)
 # The caller writes the program, or it needs none.
 NEVER = frozenset({"python", "git", "context"})
 
@@ -33,16 +30,7 @@ def of(admitted: Admitted) -> Secrets:
         values = secrets.load(tool, wanted)
     except secrets.NotGranted as error:
         raise SecretUnavailable(str(error)) from error
-    for name in sorted(values):
-        audit.record_seldom(
-            "secret.used",
-            key=f"{tool.id}:{name}",
-            every=SELDOM,
-            target_kind="secret",
-            target_name=name,
-            team_id=tool.team_id,
-            tool=tool.name,
-        )
+    disclosure.record(values, tool)
     return Secrets(values)
 
 

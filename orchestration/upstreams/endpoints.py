@@ -1,8 +1,7 @@
 """Where and how a server is reached, as values: what a session is opened from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.conf import settings
 from kernel import canonical
 from packaging.requirements import Requirement
 
-from governance import audit
+from orchestration import disclosure
 from orchestration.executors.secrets import Secrets
 from orchestration.sandbox import Bind, Job, Limits, SandboxConfig, layers
 from orchestration.upstreams import limits
@@ -22,7 +21,6 @@ from registry.secrets import NotGranted
 
 LAYER = "/packages"
 SPARE_SECONDS = 60.0
-SELDOM = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def of(server: UpstreamServer, caller: Tool | None = None) -> Endpoint:
         values = upstreams.secret_values(server, caller)
     except NotGranted as error:
         raise Unreachable(str(error)) from error
-    _told_of(server, values)
+    disclosure.record(values, server)
     secrets = Secrets(values)
     told = {
         "transport": str(server.transport),
@@ -76,20 +74,6 @@ def of(server: UpstreamServer, caller: Tool | None = None) -> Endpoint:
     return Endpoint(
         server=server.name, key=canonical.digest(told), secrets=secrets, **(told | lists)
     )
-
-
-def _told_of(server: UpstreamServer, names: Iterable[str]) -> None:
-    """Who uses a secret is on record, seldom: a server is called a thousand times an hour."""
-    for name in sorted(names):
-        audit.record_seldom(
-            "secret.used",
-            key=f"{server.id}:{name}",
-            every=SELDOM,
-            target_kind="secret",
-            target_name=name,
-            team_id=server.team_id,
-            server=server.name,
-        )
 
 
 def _check_headers(server: UpstreamServer, headers: Mapping[str, str]) -> None:
