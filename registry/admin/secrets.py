@@ -124,7 +124,7 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
 class SecretGrantAdmin(DefinitionAdmin):
     """Grants are given and revoked; what was given is not edited."""
 
-    list_display = ("secret", "tool", "granted_by", "created_at", "revoked_at")
+    list_display = ("secret", "given_to", "granted_by", "created_at", "revoked_at")
     # Neither a filter nor a menu lists every tool.
     list_filter = ("secret__team",)
     autocomplete_fields = ("secret", "tool", "server")
@@ -132,6 +132,10 @@ class SecretGrantAdmin(DefinitionAdmin):
     search_fields = ("secret__name", "tool__name", "server__name")
     fields = ("secret", "tool", "server", "reason", "granted_by", "created_at", "revoked_at")
     actions_detail = ("revoke",)
+
+    @display(description="given to")
+    def given_to(self, row: SecretGrant) -> str:
+        return f"server {row.server}" if row.server else f"tool {row.tool}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields if obj else ("granted_by", "created_at", "revoked_at")

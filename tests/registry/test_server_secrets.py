@@ -155,6 +155,8 @@ def test_a_grant_is_given_in_the_admin_by_the_owner_alone(
     assert "already" in page(alice).post(add, sent).content.decode()
     shown = page(alice).get(f"/admin/registry/secret/{secret.id}/change/").content.decode()
     assert "sample" in shown
+    listed = page(alice).get("/admin/registry/secretgrant/").content.decode()
+    assert "server sample" in listed
 
 
 def test_whoever_saves_a_server_is_told_what_it_isnt_granted(
