@@ -50,7 +50,13 @@ class Entry:
 
     @property
     def title(self) -> str:
-        return str(self.contract.get("annotations", {}).get("title", ""))
+        return title_of(self.contract)
+
+
+def title_of(contract: Mapping[str, Any]) -> str:
+    """The title that the tool's annotations give it; empty where the description says no more."""
+    found = str(contract.get("annotations", {}).get("title", ""))
+    return "" if found.strip() == contract["description"].strip() else found
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ class Documentation:
 
     @property
     def title(self) -> str:
-        return str(self.contract.get("annotations", {}).get("title", ""))
+        return title_of(self.contract)
 
     @property
     def cost_micros(self) -> int:

@@ -65,6 +65,14 @@ def test_outsiders_and_strangers_do_not(browse, charlie, alice, team):
     assert browse(None).get("/tools/")["Location"].startswith("/login/")
 
 
+def test_a_title_that_says_no_more_than_the_description_is_not_told_twice(browse, alice):
+    factories.make_tool("sum", description="Add up.", annotations={"title": "Add up."})
+    factories.make_tool("zip", description="Pack.", annotations={"title": "Pack files"})
+    page = browse(alice).get("/tools/").content.decode()
+    assert page.count("Add up.") == 1
+    assert "Pack files" in page
+
+
 def test_the_page_says_what_the_contract_says(browse, alice):
     make_full()
     page = browse(alice).get("/tools/send_letter/").content.decode()
