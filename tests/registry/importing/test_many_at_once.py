@@ -1,16 +1,17 @@
 """An import of many tools is written in a few statements, and leaves behind what single ones do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from kernel.actor import SYSTEM
+from kernel.actor import SYSTEM, acting
 from kernel.problems import Conflict, Invalid
 
 from governance.models import AuditEvent
 from registry import catalogue, discovery
-from registry.importing import mcp, openapi, planning
+from registry.importing import mcp, openapi, planning, writing
 from registry.importing.drafts import Imported, Terms
 from registry.models import Team, Tool, ToolVersion
 from registry.models.search import ToolEntry
@@ -143,3 +144,32 @@ def test_who_may_not_publish_writes_nothing(team: Team) -> None:
 def test_what_was_imported_is_found(team: Team) -> None:
     planning.apply(served(BEFORE), team, SYSTEM)
     assert discovery.refresh_all(list(Tool.objects.select_related("live_version"))) == 0
+
+
+def test_each_new_tool_requires_what_its_own_entry_says(team: Team) -> None:
+    """Also where one import holds tools that require different things."""
+    factories.make_permission("read")
+    factories.make_permission("write")
+    planned = planning.plan(served(BEFORE, 2), team).planned
+    entries = [dict(each.entry) for each in planned]
+    for entry, name in zip(entries, ("read", "write"), strict=True):
+        entry["permissions_required"] = [name]
+    changed = [
+        replace(each, entry=entry, document=dict(each.document) | {
+            "permissions_required": entry["permissions_required"]})
+        for each, entry in zip(planned, entries, strict=True)
+    ]  # fmt: skip
+    with transaction.atomic(), acting(SYSTEM):
+        writing.write(changed, SYSTEM)
+    for tool, name in zip(Tool.objects.order_by("name"), ("read", "write"), strict=True):
+        assert [each.name for each in tool.permissions_required.all()] == [name]
+        assert tool.live_version.contract["permissions_required"] == [name]
+
+
+def test_a_permission_that_is_gone_stops_the_whole_import(team: Team) -> None:
+    planned = planning.plan(served(BEFORE, 1), team).planned[0]
+    lacking = replace(planned, entry=dict(planned.entry) | {"permissions_required": ["gone"]})
+    with pytest.raises(Invalid) as told, transaction.atomic(), acting(SYSTEM):
+        writing.write([lacking], SYSTEM)
+    assert told.value.errors[0].pointer == "/permissions_required"
+    assert not Tool.objects.exists()
