@@ -78,6 +78,13 @@ class Visit:
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{selector} can't be reached by {most} tabs")
 
+    def approve(self) -> None:
+        """Write a comment where the focus is, and approve, by keyboard."""
+        self.page.keyboard.type("reads well")
+        self.tab_to('button[value="approve"]')
+        self.page.keyboard.press("Enter")
+        self.page.get_by_text("You approved this.").wait_for()
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:

@@ -12,6 +12,7 @@ from registry import proposals, reports
 from registry.models import Team, Tool, ToolProposal, ToolReport, User
 from tests.pages.conftest import DESK, PHONE, Visit
 from tests.registry.curating import (
+    assert_published,
     decide,
     entry_of,
     make_own_tool,
@@ -253,14 +254,8 @@ class TestInTheBrowser:
         window.page.keyboard.press("Enter")
         window.page.wait_for_url("**/approvals/*/")
         window.tab_to("#comment")
-        window.page.keyboard.type("reads well")
-        window.tab_to('button[value="approve"]')
-        window.page.keyboard.press("Enter")
-        window.page.get_by_text("You approved this.").wait_for()
-        outbox.drain()
-        tool.refresh_from_db()
-        assert tool.live_version is not None
-        assert tool.live_version.version == "1.1"
+        window.approve()
+        assert_published(tool, "1.1")
 
     @pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
     def test_every_page_fits_and_runs_nothing_that_others_wrote(

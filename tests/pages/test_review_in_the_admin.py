@@ -15,7 +15,14 @@ from registry.models import Agent, Team, Tool, ToolProposal, User
 from tests import factories
 from tests.governance.rows import ask
 from tests.pages.conftest import DESK, PHONE, Visit
-from tests.registry.curating import entry_of, make_own_tool, new_entry, question_of, submit
+from tests.registry.curating import (
+    assert_published,
+    entry_of,
+    make_own_tool,
+    new_entry,
+    question_of,
+    submit,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -259,11 +266,5 @@ def test_root_decides_in_the_admin_by_keyboard_alone(
     window.sign_in("root")
     window.go(page_of(row))
     window.tab_to("#vote-comment", most=120)
-    window.page.keyboard.type("reads well")
-    window.tab_to('button[value="approve"]')
-    window.page.keyboard.press("Enter")
-    window.page.get_by_text("You approved this.").wait_for()
-    outbox.drain()
-    tool.refresh_from_db()
-    assert tool.live_version is not None
-    assert tool.live_version.version == "1.1"
+    window.approve()
+    assert_published(tool, "1.1")

@@ -42,6 +42,14 @@ def submit(who: User, entry: dict[str, Any], **options: Any) -> ToolProposal:
     return row
 
 
+def assert_published(tool: Tool, number: str) -> None:
+    """Once what was decided is delivered, this is the tool's live version."""
+    outbox.drain()
+    tool.refresh_from_db()
+    assert tool.live_version is not None
+    assert tool.live_version.version == number
+
+
 def question_of(row: ToolProposal) -> Approval:
     return Approval.objects.get(subject_kind="tool_proposal", subject_id=row.id)
 
